@@ -1,0 +1,142 @@
+"""`bridge exchange`: what the console shows as one line, with everything that came of it."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from bridge.cli.opened import open_store, pick
+from bridge.cli.options import (
+    DEFAULT_CONFIG,
+    Before,
+    Config,
+    Json,
+    Limit,
+    Since,
+    Until,
+    read_before,
+    read_moment,
+)
+from bridge.cli.output import (
+    local_time,
+    print_documents,
+    print_facts,
+    print_heading,
+    print_table,
+    short_keys,
+    tell,
+)
+from bridge.cli.steps import print_steps
+from bridge.ids import Key
+from bridge.store.exchanges import ExchangeFilter, find_exchanges, list_exchanges
+from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
+from bridge.web.console.documents import dossier_document, exchange_document
+from bridge.web.console.dossier import find_dossier
+from bridge.web.console.filters import matches, may_be_bsn
+
+app = typer.Typer(help="Exchanges over both protocols: list them, or show the timeline of one.")
+
+
+@app.command("list")
+def list_(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    limit: Limit = 50,
+    before: Before = None,
+    q: Annotated[str | None, typer.Option("--q", help="A whole id or subject, wherever it occurs.")] = None,
+    state: Annotated[ExchangeState | None, typer.Option(help="Only in this state.")] = None,
+    direction: Annotated[ExchangeDirection | None, typer.Option(help="Which way it goes.")] = None,
+    partner: Annotated[str | None, typer.Option(help="OIN or party id of the partner.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Message action or event type.")] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """List exchanges, newest first, with the filters of the console.
+
+    Example: bridge exchange list --state attention
+    """
+    if q is not None and may_be_bsn(q):
+        raise typer.BadParameter("that may be a BSN; search by an id or a subject", param_hint="--q")
+    with open_store(config) as opened:
+        wanted = ExchangeFilter(
+            state=state,
+            direction=direction,
+            partner=partner,
+            title=type_,
+            since=read_moment(since, opened.zone, "--since"),
+            until=read_moment(until, opened.zone, "--until"),
+        )
+        start = read_before(before)
+        rows = opened.store.read_sync(lambda tx: _list(tx, q, wanted, before=start, limit=limit))
+        if json:
+            print_documents(exchange_document(row) for row in rows)
+            return
+        lines = [
+            (
+                key,
+                local_time(row.started_at, opened.zone),
+                row.direction,
+                row.state,
+                row.partner,
+                row.title,
+                row.subject,
+            )
+            for key, row in zip(short_keys([row.key for row in rows]), rows, strict=True)
+        ]
+        print_table(("key", "time", "way", "state", "partner", "what", "subject"), lines, fold="what")
+        if len(rows) == limit:
+            tell(f"There may be more: --before {rows[-1].key}")
+
+
+def _list(
+    tx: Connection, q: str | None, wanted: ExchangeFilter, *, before: Key | None, limit: int
+) -> tuple[Exchange, ...]:
+    if q is None:
+        return list_exchanges(tx, wanted, before=before, limit=limit)
+    return tuple(e for e in find_exchanges(tx, q.strip(), limit=limit) if matches(e, wanted))
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="A key or its beginning, or any id that occurs in it.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
+    """Show one exchange: its timeline, messages and events. Never their content.
+
+    Example: bridge exchange show 01936a2b-7c3d
+    """
+    with open_store(config) as opened:
+        exchange = opened.store.read_sync(lambda tx: _find(tx, id))
+        dossier = opened.store.read_sync(lambda tx: find_dossier(tx, exchange.key))
+        assert dossier is not None
+        document = dossier_document(dossier)
+        if json:
+            print_documents([document])
+            return
+        print_facts(
+            exchange_document(exchange) | {"turn": document["turn"], "page": f"/exchanges/{exchange.key}"}
+        )
+        print_heading("Timeline")
+        print_steps(dossier.steps, opened.zone)
+        print_heading("Messages")
+        messages = [
+            (m.key, m.direction, m.state, m.action, m.message_id)
+            for m in (f.message for f in dossier.messages)
+        ]
+        print_table(("key", "way", "state", "action", "MessageId"), messages, fold="MessageId")
+        print_heading("Events")
+        events = [(e.key, e.direction, e.state, e.type, e.id) for e in dossier.events]
+        print_table(("key", "way", "state", "type", "id"), events, fold="type")
+        print_heading("Related")
+        related = [(e.key, e.state, e.title, e.subject) for e in dossier.related]
+        print_table(("key", "state", "what", "subject"), related, fold="what")
+
+
+def _find(tx: Connection, text: str) -> Exchange:
+    return pick(
+        "exchange",
+        text,
+        exact=lambda id: find_exchanges(tx, id, limit=11),
+        below=lambda top: list_exchanges(tx, ExchangeFilter(), before=top, limit=11),
+    )

@@ -1,0 +1,142 @@
+"""`bridge message`: ebMS messages, in and out."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from bridge.cli.opened import open_store, pick
+from bridge.cli.options import (
+    DEFAULT_CONFIG,
+    Before,
+    Config,
+    Json,
+    Limit,
+    Since,
+    Until,
+    read_before,
+    read_moment,
+)
+from bridge.cli.output import (
+    local_time,
+    print_documents,
+    print_facts,
+    print_heading,
+    print_table,
+    short_keys,
+    tell,
+)
+from bridge.cli.steps import print_steps
+from bridge.store.messages import MessageFilter, find_by_message_id, list_messages
+from bridge.store.rows import Direction, Message, MessageState
+from bridge.store.timeline import steps_of
+from bridge.web.console.documents import message_document, message_file_document, step_document
+from bridge.web.console.dossier import read_message_file
+from bridge.web.console.views import size_text
+
+app = typer.Typer(help="ebMS messages: list them, or show one with its parts, evidence and steps.")
+
+
+@app.command("list")
+def list_(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    limit: Limit = 50,
+    before: Before = None,
+    state: Annotated[MessageState | None, typer.Option(help="Only in this state.")] = None,
+    direction: Annotated[Direction | None, typer.Option(help="Received (in) or sent (out).")] = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Party id of the sender.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Party id of the receiver.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="The Action.")] = None,
+    subject: Annotated[str | None, typer.Option(help="The business reference.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="The ConversationId.")] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """List messages, newest first.
+
+    Example: bridge message list --state parked --since 2026-11-23
+    """
+    with open_store(config) as opened:
+        wanted = MessageFilter(
+            state=state,
+            direction=direction,
+            from_party=from_,
+            to_party=to,
+            action=type_,
+            subject=subject,
+            conversation_id=conversation,
+            since=read_moment(since, opened.zone, "--since"),
+            until=read_moment(until, opened.zone, "--until"),
+        )
+        start = read_before(before)
+        rows = opened.store.read_sync(lambda tx: list_messages(tx, wanted, before=start, limit=limit))
+        if json:
+            print_documents(message_document(row) for row in rows)
+            return
+        lines = [
+            (
+                key,
+                local_time(row.at, opened.zone),
+                row.direction,
+                row.state,
+                row.action,
+                row.subject,
+                row.message_id,
+            )
+            for key, row in zip(short_keys([row.key for row in rows]), rows, strict=True)
+        ]
+        print_table(
+            ("key", "time", "way", "state", "action", "subject", "MessageId"), lines, fold="MessageId"
+        )
+        if len(rows) == limit:
+            tell(f"There may be more: --before {rows[-1].key}")
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="MessageId, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
+    """Show one message: header fields, parts, evidence and the steps of its exchange. Never its content.
+
+    Example: bridge message show 01936a2b-7c3d
+    """
+    with open_store(config) as opened:
+        message = opened.store.read_sync(lambda tx: _find(tx, id))
+        file, steps = opened.store.read_sync(
+            lambda tx: (read_message_file(tx, message), steps_of(tx, message.exchange))
+        )
+        document = message_file_document(file) | {"steps": [step_document(step) for step in steps]}
+        if json:
+            print_documents([document])
+            return
+        flat = {
+            name: value for name, value in message_document(message).items() if not isinstance(value, dict)
+        }
+        ends = {
+            "from": f"{message.from_party} {message.from_role or ''}".strip(),
+            "to": f"{message.to_party} {message.to_role or ''}".strip(),
+        }
+        print_facts(flat | ends)
+        print_heading("Parts")
+        parts = [(p.content_id, p.content_type, size_text(p.size), p.blob) for p in file.payloads]
+        print_table(("Content-ID", "type", "size", "sha256"), parts, fold="sha256")
+        print_heading("Evidence")
+        proofs = [
+            (local_time(item.at, opened.zone), item.kind, size_text(size), item.blob)
+            for item, size in file.evidence
+        ]
+        print_table(("time", "kind", "size", "sha256"), proofs, fold="sha256")
+        print_heading("Steps of its exchange")
+        print_steps(steps, opened.zone)
+
+
+def _find(tx: Connection, text: str) -> Message:
+    return pick(
+        "message",
+        text,
+        exact=lambda id: find_by_message_id(tx, id),
+        below=lambda top: list_messages(tx, MessageFilter(), before=top, limit=11),
+    )

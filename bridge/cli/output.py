@@ -1,0 +1,98 @@
+"""Printing: data to standard output, as a table or as JSON; talk to standard error."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 200
+"""Columns of a table that does not go to a terminal."""
+
+TONES = {
+    "attention": "bold red",
+    "parked": "bold red",
+    "refused": "bold red",
+    "failed": "bold red",
+    "expired": "bold red",
+    "error": "bold red",
+    "quarantined": "bold red",
+    "dead": "bold red",
+    "waiting": "yellow",
+    "running": "yellow",
+    "unknown": "yellow",
+    "offered": "yellow",
+    "ready": "yellow",
+}
+"""Colours of states; every other state has none. Rich leaves them out for NO_COLOR and in a pipe."""
+
+
+def print_documents(documents: Iterable[Mapping[str, Any]]) -> None:
+    """One JSON document per line."""
+    for document in documents:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, fold: str | None = None) -> None:
+    """A table that fits the terminal: the column `fold` gives way first, by folding; nothing is cut off."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=False, ratio=1 if name == fold else None)
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    stdout().print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Names and values under each other; what is None or empty is left out."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value not in (None, ""):
+            table.add_row(Text(name), cell(value))
+    stdout().print(table)
+
+
+def print_heading(text: str) -> None:
+    stdout().print(Text(f"\n{text}", style="bold"))
+
+
+def tell(text: str) -> None:
+    """Say something that is no data."""
+    sys.stderr.write(clean(text) + "\n")
+
+
+def cell(value: object) -> Text:
+    """Never markup: ids come from outside."""
+    text = clean("" if value is None else str(value))
+    return Text(text, style=TONES.get(text, ""))
+
+
+def clean(text: str) -> str:
+    """Without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+
+
+def local_time(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def short_keys(keys: Sequence[str]) -> tuple[str, ...]:
+    """Keys cut to the shortest beginning that tells them apart, at least as long as their time part."""
+    length = next((n for n in range(13, 36) if len({key[:n] for key in keys}) == len(set(keys))), 36)
+    return tuple(key[:length].rstrip("-") for key in keys)
+
+
+def stdout() -> Console:
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console

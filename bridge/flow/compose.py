@@ -1,0 +1,370 @@
+"""Flow 4, second half, compose: an event from the hub becomes a complete, signed message for each partner it concerns.
+
+Whom it concerns is decided strictly, since a wrong addressee is the worst outcome: the partner must subscribe to the
+type, and unless its settings say otherwise it must itself have exchanged messages about the very same subject. One
+transaction: the outgoing messages with their octets, the delivery jobs, the state of the event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from bridge.config import PartnerSettings
+from bridge.ebms import sending
+from bridge.ebms.cpa_terms import Terms
+from bridge.ebms.model import Octets, Part, PartyId, Service
+from bridge.errors import ConfigError
+from bridge.flow import signal
+from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.flow.context import composing_context, own_named
+from bridge.flow.exchange import settle_exchange
+from bridge.flow.seal import Sealed, seal, write_headers
+from bridge.hub.event import Event as CloudEvent
+from bridge.hub.reader import read_structured
+from bridge.ids import ConversationId, Key, MessageId
+from bridge.log import get_logger
+from bridge.mapping.compose import compose_message
+from bridge.mapping.context import Composed, EventView, RefExchange, Rejected
+from bridge.mapping.program import Program
+from bridge.store.blobs import put_blob
+from bridge.store.events import get_event, set_event_state
+from bridge.store.exchanges import set_exchange
+from bridge.store.jobs import add_job, finish_job
+from bridge.store.messages import MessageFilter, add_evidence, add_message, add_payload, list_messages
+from bridge.store.rows import (
+    Direction,
+    Event,
+    EventState,
+    Evidence,
+    EvidenceKind,
+    ExchangeState,
+    Job,
+    MessageState,
+    Payload,
+)
+from bridge.store.rows import Message as MessageRow
+from bridge.store.timeline import add_step
+
+KIND = "compose"
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Concerned:
+    """A partner that an event concerns, and its latest message about the same subject."""
+
+    partner: PartnerSettings
+    earlier: MessageRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A message ready to be stored and delivered."""
+
+    row: MessageRow
+    content_id: str
+    payload: bytes = field(repr=False)
+    sealed: Sealed
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stuck:
+    """Why no message can be composed for a partner it concerns."""
+
+    partner: PartnerSettings
+    reason: str
+
+
+async def compose(bridge: Bridge, job: Job) -> None:
+    """Compose the messages that one received event asks for, and plan their delivery."""
+    event = await bridge.store.read(lambda tx: get_event(tx, job.subject_key))
+    if event.state is not EventState.RECEIVED:
+        now = bridge.now()
+        await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
+        return
+    concerned = await bridge.store.read(lambda tx: find_concerned(tx, bridge, event))
+    cloud_event = read_structured(event.body)
+    outcomes = [await asyncio.to_thread(_prepare, bridge, event, cloud_event, whom) for whom in concerned]
+    ready = [outcome for outcome in outcomes if isinstance(outcome, _Ready)]
+    stuck = [outcome for outcome in outcomes if isinstance(outcome, _Stuck)]
+    if stuck:
+        await _set_aside(bridge, job, event, stuck)
+    else:
+        await _keep(bridge, job, event, ready)
+
+
+def find_concerned(tx: Connection, bridge: Bridge, event: Event) -> list[_Concerned]:
+    """The partners that this event concerns, by their subscriptions and their own earlier messages."""
+    found = []
+    for partner in bridge.settings.partners:
+        if not any(matches_type(pattern, event.type) for pattern in partner.events):
+            continue
+        earlier = _latest_about(tx, partner, event.subject)
+        if earlier is not None or not partner.only_own_subjects:
+            found.append(_Concerned(partner=partner, earlier=earlier))
+    return found
+
+
+def matches_type(pattern: str, type: str) -> bool:
+    """A type, or its beginning followed by `*`."""
+    return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern
+
+
+def _latest_about(tx: Connection, partner: PartnerSettings, subject: str | None) -> MessageRow | None:
+    if subject is None:
+        return None
+    wanted = MessageFilter(direction=Direction.IN, from_party=partner.party_id, subject=subject)
+    rows = list_messages(tx, wanted, limit=20)
+    return next((row for row in rows if row.state is not MessageState.REFUSED), None)
+
+
+def _prepare(bridge: Bridge, event: Event, cloud_event: CloudEvent, whom: _Concerned) -> _Ready | _Stuck:
+    """Pick the mapping that the agreement with this partner has an action for, run it, sign the result."""
+    own = _own_party(bridge, whom)
+    programs = bridge.mappings.for_event(event.type)
+    if own is None or not programs:
+        what = (
+            "no own party to send from" if own is None else f"no mapping composes a message from {event.type}"
+        )
+        return _Stuck(partner=whom.partner, reason=what)
+    reasons: list[str] = []
+    for program in programs:
+        composed = _compose(bridge, program, event, cloud_event, whom, own)
+        if isinstance(composed, Rejected):
+            reasons.extend(str(finding) for finding in composed.findings)
+            continue
+        terms = _terms(bridge, own, whom, composed)
+        if terms is None:
+            reasons.append(
+                f"no agreement lets {own.name} send action {composed.action} to {whom.partner.name}"
+            )
+            continue
+        try:
+            return _seal(bridge, event, whom, own, program, composed, terms)
+        except ConfigError as error:
+            reasons.append(str(error))
+    return _Stuck(partner=whom.partner, reason="; ".join(reasons))
+
+
+def _own_party(bridge: Bridge, whom: _Concerned) -> OwnIdentity | None:
+    """The party that the partner addressed before; else the only own party there is."""
+    if whom.earlier is not None:
+        return own_named(bridge, whom.earlier.to_party)
+    return bridge.own[0] if len(bridge.own) == 1 else None
+
+
+def _compose(
+    bridge: Bridge,
+    program: Program,
+    event: Event,
+    cloud_event: CloudEvent,
+    whom: _Concerned,
+    own: OwnIdentity,
+) -> Composed | Rejected:
+    view = EventView(
+        type=event.type,
+        subject=event.subject or "",
+        time=datetime.fromisoformat(event.time),
+        data=cloud_event.data if isinstance(cloud_event.data, dict) else {},
+        source=event.source,
+        extensions={name: str(value) for name, value in cloud_event.attributes.items()},
+    )
+    earlier = whom.earlier
+    ref = (
+        None
+        if earlier is None
+        else RefExchange(
+            message_id=earlier.message_id,
+            conversation_id=earlier.conversation_id,
+            service=earlier.service,
+            action=earlier.action,
+            from_party=earlier.from_party,
+            to_party=earlier.to_party,
+            values=earlier.values,
+        )
+    )
+    context = composing_context(bridge, own, whom.partner)
+    return compose_message(program, view, resource=None, ref=ref, context=context)
+
+
+def _terms(bridge: Bridge, own: OwnIdentity, whom: _Concerned, composed: Composed) -> Terms | None:
+    """The agreement for this service and action; the service of the earlier message where the mapping is silent."""
+    earlier = whom.earlier
+    service = composed.service or (earlier.service if earlier else None)
+    if service is None or composed.action is None:
+        return None
+    partner = PartyId(value=whom.partner.party_id, type=whom.partner.party_id_type)
+    service_type = earlier.service_type if earlier and earlier.service == service else None
+    for candidate in (Service(value=service, type=service_type), Service(value=service)):
+        found = bridge.agreements.candidates(
+            own=own.party_id, service=candidate, action=composed.action, at=bridge.now(), partner=partner
+        )
+        if found:
+            return next((t for t in found if earlier and t.cpa_id == earlier.cpa_id), found[0])
+    return None
+
+
+def _seal(
+    bridge: Bridge,
+    event: Event,
+    whom: _Concerned,
+    own: OwnIdentity,
+    program: Program,
+    composed: Composed,
+    terms: Terms,
+) -> _Ready:
+    now = bridge.now()
+    content_id = f"{bridge.new_uuid()}@{bridge.message_id_domain}"
+    conversation = composed.header.get("conversationId") or str(bridge.new_uuid())
+    reference = composed.header.get("refToMessageId")
+    message = sending.outgoing_message(
+        terms,
+        message_id=MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}"),
+        conversation_id=ConversationId(conversation),
+        timestamp=now,
+        time_to_live=sending.plan(terms, now).time_to_live,
+        ref_to_message_id=MessageId(reference) if reference else None,
+        parts=(Part(content_id=content_id, content_type="text/xml", content=Octets(composed.payload)),),
+    )
+    sealed = seal(bridge, message, own=own, signing=terms.signing, encryption=terms.encryption)
+    header = message.header
+    row = MessageRow(
+        key=bridge.new_key(),
+        exchange=event.exchange,
+        direction=Direction.OUT,
+        kind=message.kind,
+        message_id=header.message_id,
+        ref_to_message_id=header.ref_to_message_id,
+        conversation_id=header.conversation_id,
+        cpa_id=header.cpa_id,
+        from_party=own.party_id.value,
+        from_role=header.from_party.role,
+        to_party=whom.partner.party_id,
+        to_role=header.to_party.role,
+        service=header.service.value,
+        service_type=header.service.type,
+        action=header.action,
+        state=MessageState.CREATED,
+        at=now,
+        changed_at=now,
+        time_to_live=header.time_to_live,
+        subject=event.subject,
+        mapping=f"{program.name}@{program.version}",
+        values=composed.values,
+    )
+    return _Ready(
+        row=row, content_id=content_id, payload=composed.payload, sealed=sealed, mapping=row.mapping or ""
+    )
+
+
+async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready]) -> None:
+    now = bridge.now()
+    state = EventState.COMPOSED if ready else EventState.UNMATCHED
+    reason = None if ready else "it concerns no partner of this bridge"
+    jobs = [bridge.new_key() for _ in ready]
+
+    def work(tx: Connection) -> None:
+        set_event_state(tx, event.key, state, at=now, reason=reason)
+        for outgoing, job_key in zip(ready, jobs, strict=True):
+            _store(tx, outgoing, job_key, now)
+        if not ready:
+            add_step(
+                tx,
+                exchange=event.exchange,
+                at=now,
+                side="bridge",
+                what="event.unmatched",
+                outcome="info",
+                detail={"event_id": event.id, "reason": reason or ""},
+            )
+        settle_exchange(tx, event.exchange, at=now)
+        finish_job(tx, job, at=now)
+
+    await bridge.store.write(work)
+    ids = [outgoing.row.message_id for outgoing in ready]
+    _log.info("event.composed" if ready else "event.unmatched", event_id=event.id, message_id=ids)
+    bridge.wake()
+
+
+def _store(tx: Connection, outgoing: _Ready, job_key: Key, now: datetime) -> None:
+    row = outgoing.row
+    added = add_message(tx, row)
+    assert added, "a fresh MessageId is never there already"
+    blob, size = put_blob(tx, outgoing.payload)
+    add_payload(
+        tx,
+        Payload(
+            message=row.key,
+            position=0,
+            content_id=outgoing.content_id,
+            content_type="text/xml",
+            blob=blob,
+            size=size,
+        ),
+    )
+    octets, _ = put_blob(tx, outgoing.sealed.body)
+    add_evidence(
+        tx,
+        Evidence(
+            message=row.key,
+            kind=EvidenceKind.SENT,
+            headers=write_headers(outgoing.sealed.headers),
+            blob=octets,
+            at=now,
+        ),
+    )
+    add_job(
+        tx,
+        key=job_key,
+        kind=signal.DELIVER,
+        subject_key=row.key,
+        ordering_key=f"{row.to_party} {row.subject}" if row.subject else None,
+        endpoint=row.to_party,
+        due=now,
+        at=now,
+    )
+    set_exchange(tx, row.exchange, at=now)
+    add_step(
+        tx,
+        exchange=row.exchange,
+        at=now,
+        side="bridge",
+        what="message.composed",
+        outcome="ok",
+        detail={
+            "message_id": row.message_id,
+            "conversation_id": row.conversation_id,
+            "ref_to_message_id": row.ref_to_message_id or "",
+            "to_party": row.to_party,
+            "mapping": outgoing.mapping,
+        },
+    )
+
+
+async def _set_aside(bridge: Bridge, job: Job, event: Event, stuck: list[_Stuck]) -> None:
+    """It concerns a partner and no message can be made: the event waits, whole, for a person."""
+    now = bridge.now()
+    reason = "; ".join(f"{s.partner.name}: {s.reason}" for s in stuck)
+
+    def work(tx: Connection) -> None:
+        set_event_state(tx, event.key, EventState.QUARANTINED, at=now, reason=reason)
+        add_step(
+            tx,
+            exchange=event.exchange,
+            at=now,
+            side="bridge",
+            what="event.set_aside",
+            outcome="failed",
+            detail={"event_id": event.id, "reason": reason},
+        )
+        set_exchange(tx, event.exchange, state=ExchangeState.ATTENTION, reason=reason, at=now)
+        finish_job(tx, job, at=now)
+
+    await bridge.store.write(work)
+    _log.error("event.set_aside", event_id=event.id, reason=reason)

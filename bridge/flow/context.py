@@ -1,0 +1,74 @@
+"""What a mapping is told of the message and the parties: the same for mapping, replaying and trying out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bridge.config import PartnerSettings
+from bridge.ebms.model import PartyId
+from bridge.ebms.oin import OIN_TYPE, oin_in
+from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.mapping.context import Context
+from bridge.store.rows import Message
+
+
+def mapping_context(bridge: Bridge, message: Message, *, timestamp: datetime | None = None) -> Context:
+    """For a received message: the partner is its sender, own is the party that it was sent to."""
+    partner = partner_named(bridge, message.from_party)
+    own = own_named(bridge, message.to_party)
+    return Context(
+        from_oin=oin_of_party(message.from_party),
+        to_oin=oin_of_party(message.to_party),
+        namespace=bridge.settings.identifiers.namespace,
+        person_key=bridge.person_key,
+        inzage_base=bridge.settings.inzage.base_url,
+        received_at=message.at,
+        new_id=lambda: str(bridge.new_uuid()),
+        message_id=message.message_id,
+        conversation_id=message.conversation_id,
+        service=message.service,
+        action=message.action,
+        timestamp=timestamp or message.at,
+        own=_own_facts(own) if own else {},
+        partner=_partner_facts(partner) if partner else {},
+    )
+
+
+def composing_context(bridge: Bridge, own: OwnIdentity, partner: PartnerSettings) -> Context:
+    """For a message to be composed: own sends it, the partner receives it."""
+    return Context(
+        from_oin=oin_of_party(own.party_id.value),
+        to_oin=oin_of_party(partner.party_id),
+        namespace=bridge.settings.identifiers.namespace,
+        person_key=bridge.person_key,
+        inzage_base=bridge.settings.inzage.base_url,
+        received_at=bridge.now(),
+        new_id=lambda: str(bridge.new_uuid()),
+        timestamp=bridge.now(),
+        own=_own_facts(own),
+        partner=_partner_facts(partner),
+    )
+
+
+def partner_named(bridge: Bridge, party_id: str) -> PartnerSettings | None:
+    """The configured partner with this PartyId."""
+    return next((p for p in bridge.settings.partners if p.party_id == party_id), None)
+
+
+def own_named(bridge: Bridge, party_id: str) -> OwnIdentity | None:
+    """The own party with this PartyId."""
+    return next((own for own in bridge.own if own.party_id.value == party_id), None)
+
+
+def oin_of_party(party_id: str) -> str:
+    """The OIN in a PartyId, without the suffix of test environments; the PartyId itself when it holds none."""
+    return oin_in(PartyId(value=party_id, type=OIN_TYPE)) or party_id
+
+
+def _own_facts(own: OwnIdentity) -> Mapping[str, str]:
+    return {"oin": oin_of_party(own.party_id.value), "naam": own.name, "systeem": own.system}
+
+
+def _partner_facts(partner: PartnerSettings) -> Mapping[str, str]:
+    return {"oin": oin_of_party(partner.party_id), "naam": partner.name, "systeem": partner.system}

@@ -1,0 +1,51 @@
+"""The state of an exchange, derived from its messages and events whenever one of them changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from bridge.ids import Key
+from bridge.store.events import EventFilter, list_events
+from bridge.store.exchanges import set_exchange
+from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.rows import Event, EventState, ExchangeState, Message, MessageState
+
+_MOST = 1000
+"""More messages or events than this in one exchange would be a fault of ours."""
+
+_MESSAGE_NEEDS_A_PERSON = {
+    MessageState.PARKED,
+    MessageState.REFUSED,
+    MessageState.FAILED,
+    MessageState.EXPIRED,
+}
+_EVENT_NEEDS_A_PERSON = {EventState.ERROR, EventState.REFUSED, EventState.QUARANTINED}
+_MESSAGE_UNDER_WAY = {MessageState.RECEIVED, MessageState.CREATED, MessageState.WAITING}
+_EVENT_UNDER_WAY = {EventState.CREATED, EventState.OFFERED, EventState.UNKNOWN, EventState.RECEIVED}
+
+
+def settle_exchange(tx: Connection, exchange: Key, *, at: datetime) -> ExchangeState:
+    """Work out and store the state of an exchange, in the transaction that changed something in it."""
+    messages = list_messages(tx, MessageFilter(exchange=exchange), limit=_MOST)
+    events = list_events(tx, EventFilter(exchange=exchange), limit=_MOST)
+    state, reason = judge_exchange(messages, events)
+    set_exchange(tx, exchange, state=state, reason=reason, at=at)
+    return state
+
+
+def judge_exchange(messages: Sequence[Message], events: Sequence[Event]) -> tuple[ExchangeState, str | None]:
+    """One failure that nobody mended makes it ATTENTION; one thing under way makes it RUNNING; else DONE."""
+    replaced = {event.causation_id for event in events if event.causation_id}
+    live = [event for event in events if event.id not in replaced]
+    for message in messages:
+        if message.state in _MESSAGE_NEEDS_A_PERSON:
+            return ExchangeState.ATTENTION, message.reason
+    for event in live:
+        if event.state in _EVENT_NEEDS_A_PERSON:
+            return ExchangeState.ATTENTION, event.reason
+    under_way = any(m.state in _MESSAGE_UNDER_WAY for m in messages)
+    under_way = under_way or any(e.state in _EVENT_UNDER_WAY for e in live)
+    return (ExchangeState.RUNNING if under_way else ExchangeState.DONE), None

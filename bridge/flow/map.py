@@ -1,0 +1,250 @@
+"""Flow 2, map: a relay message becomes thin events for the hub and a resource that stays behind.
+
+One transaction: the events, the resource, the jobs to publish them, the state of the message. What cannot be mapped
+waits whole (PARKED) with its reason, until the mapping is mended and the message is replayed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from lxml import etree
+from sqlalchemy.engine import Connection
+
+from bridge.ebms.model import Party, PartyId
+from bridge.ebms.xml import parse_xml
+from bridge.errors import PeerError
+from bridge.flow import publish
+from bridge.flow.bridge import Bridge
+from bridge.flow.context import mapping_context
+from bridge.flow.exchange import settle_exchange
+from bridge.hub.event import Event as CloudEvent
+from bridge.hub.event import make_event, write_structured
+from bridge.hub.profile import Mode, check_event, source_of
+from bridge.ids import EventId, Key, Oin
+from bridge.log import get_logger
+from bridge.mapping.context import EventDraft, Mapped
+from bridge.mapping.run import run_mapping
+from bridge.store.blobs import read_blob
+from bridge.store.events import add_event
+from bridge.store.exchanges import set_exchange
+from bridge.store.jobs import add_job, finish_job
+from bridge.store.messages import get_message, payloads_of, set_message_state, set_message_values
+from bridge.store.resources import put_resource
+from bridge.store.rows import Direction, Event, EventState, Job, Message, MessageState
+from bridge.store.timeline import add_step
+
+KIND = "map"
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """Why a message waits for a person: a rule id where there is one, and a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translated:
+    """A message in the hub's terms, ready to store."""
+
+    mapping: str
+    mapped: Mapped
+    events: tuple[CloudEvent, ...]
+
+
+async def map_message(bridge: Bridge, job: Job) -> None:
+    """Translate one received message and store the outcome, or park it with its reason."""
+    message, payload = await bridge.store.read(lambda tx: _load(tx, job.subject_key))
+    outcome = translate(bridge, message, payload)
+    match outcome:
+        case Parked(reason=reason):
+            await _park(bridge, job, message, reason)
+        case Translated():
+            await _keep(bridge, job, message, outcome)
+            bridge.wake()
+
+
+def correlation_of(namespace: UUID, message: Message) -> str:
+    """One value for a conversation, both ways; it does not show the ConversationId (SOH-37)."""
+    return str(uuid5(namespace, f"conversation|{message.cpa_id}|{message.conversation_id}"))
+
+
+def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Translated | Parked:
+    """Run the mapping and check every event against the profile. Changes nothing."""
+    if payload is None:
+        return Parked(reason="the message has no payload to map")
+    try:
+        root = parse_xml(payload)
+    except PeerError as error:
+        return Parked(reason=f"the payload is not readable XML: {error}")
+    name = etree.QName(root)
+    program = bridge.mappings.for_xml(
+        name.text, service=message.service, action=message.action, cpa_id=message.cpa_id
+    )
+    if program is None:
+        return Parked(
+            reason=f"no mapping takes {name.localname} of service {message.service}, action {message.action}"
+        )
+    outcome = run_mapping(program, root, context=mapping_context(bridge, message))
+    if not isinstance(outcome, Mapped):
+        return Parked(reason="; ".join(f"{f.rule} {f.text}" for f in outcome.findings))
+    events = tuple(_event(bridge, message, draft) for draft in outcome.events)
+    broken = [
+        f"{finding.rule} {finding.text}"
+        for event in events
+        for finding in check_event(event, Mode.PUBLISH, profile=bridge.profile)
+        if finding.level == "error"
+    ]
+    if broken:
+        return Parked(reason="; ".join(broken))
+    return Translated(mapping=f"{program.name}@{program.version}", mapped=outcome, events=events)
+
+
+def _load(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
+    message = get_message(tx, key)
+    parts = payloads_of(tx, key)
+    return message, read_blob(tx, parts[0].blob) if parts else None
+
+
+def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:
+    oin, system = source_party(bridge, message)
+    now = bridge.now()
+    extensions = {
+        "correlationid": correlation_of(bridge.settings.identifiers.namespace, message),
+        "recordedtime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    return make_event(
+        id=str(bridge.new_uuid()),
+        source=source_of(bridge.profile, oin=oin, system=system),
+        type=draft.type,
+        subject=draft.subject,
+        time=draft.time,
+        data=draft.data,
+        extensions=extensions,
+    )
+
+
+def source_party(bridge: Bridge, message: Message) -> tuple[Oin, str]:
+    """OIN and system of the partner for which the bridge speaks to the hub."""
+    partner = next((p for p in bridge.settings.partners if p.party_id == message.from_party), None)
+    oin = Oin(message.from_party.split("_")[0])
+    return oin, partner.system if partner else "onbekend"
+
+
+async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None:
+    now = bridge.now()
+
+    def work(tx: Connection) -> None:
+        set_message_state(tx, message.key, MessageState.PARKED, at=now, reason=reason)
+        add_step(
+            tx,
+            exchange=message.exchange,
+            at=now,
+            side="bridge",
+            what="message.parked",
+            outcome="failed",
+            detail={"message_id": message.message_id, "reason": reason},
+        )
+        settle_exchange(tx, message.exchange, at=now)
+        finish_job(tx, job, at=now)
+
+    await bridge.store.write(work)
+    _log.warning("message.parked", message_id=message.message_id, reason=reason)
+
+
+async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated) -> None:
+    now = bridge.now()
+    rows = [_row(bridge, message, event) for event in outcome.events]
+    keys = [bridge.new_key() for _ in rows]
+    subject = next((event.subject for event in outcome.events if event.subject), None)
+
+    def work(tx: Connection) -> None:
+        for row, key in zip(rows, keys, strict=True):
+            add_event(tx, row)
+            add_job(
+                tx,
+                key=key,
+                kind=publish.KIND,
+                subject_key=row.key,
+                ordering_key=row.subject,
+                endpoint="hub",
+                due=now,
+                at=now,
+            )
+        _keep_resource(tx, bridge, message, outcome.mapped)
+        set_message_values(tx, message.key, outcome.mapped.values)
+        set_message_state(
+            tx, message.key, MessageState.MAPPED, at=now, mapping=outcome.mapping, subject=subject
+        )
+        set_exchange(
+            tx,
+            message.exchange,
+            subject=subject,
+            correlation_id=correlation_of(bridge.settings.identifiers.namespace, message),
+            at=now,
+        )
+        add_step(
+            tx,
+            exchange=message.exchange,
+            at=now,
+            side="bridge",
+            what="message.mapped",
+            outcome="ok",
+            detail={"mapping": outcome.mapping, "events": _ids(rows)},
+        )
+        settle_exchange(tx, message.exchange, at=now)
+        finish_job(tx, job, at=now)
+
+    await bridge.store.write(work)
+    _log.info("message.mapped", message_id=message.message_id, mapping=outcome.mapping, events=len(rows))
+
+
+def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Mapped) -> None:
+    draft = mapped.resource
+    if draft is None:
+        return
+    body = {"body": draft.body, "levels": dict(draft.levels)}
+    put_resource(
+        tx,
+        key=bridge.new_key(),
+        exchange=message.exchange,
+        type=draft.type,
+        id=draft.id,
+        owner=source_party(bridge, message)[0],
+        body=json.dumps(body, ensure_ascii=False, sort_keys=True),
+        at=bridge.now(),
+    )
+
+
+def _row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
+    now = bridge.now()
+    return Event(
+        key=bridge.new_key(),
+        exchange=message.exchange,
+        direction=Direction.OUT,
+        source=event.source,
+        id=EventId(event.id),
+        type=event.type,
+        subject=event.subject,
+        time=str(event.attributes["time"]),
+        state=EventState.CREATED,
+        correlation_id=str(event.attributes["correlationid"]),
+        body=write_structured(event),
+        at=now,
+        changed_at=now,
+    )
+
+
+def _ids(rows: Sequence[Event]) -> str:
+    return ", ".join(row.id for row in rows)
+
+
+def party_of(message: Message) -> Party:
+    """The From party of a stored message."""
+    return Party(party_ids=(PartyId(value=message.from_party),), role=message.from_role)

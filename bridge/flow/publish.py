@@ -1,0 +1,280 @@
+"""Flow 3, publish: offer an event to the hub and follow it until OK or ERROR.
+
+One job per fact, from the first offer to the end state, so that jobs with the same ordering key (the subject) are
+offered one after another. Before a POST the event is marked UNKNOWN on disk: whatever happens then, the hub is asked
+first whether it knows the id, so that nothing is offered twice (SOH-05). A new offer after an end state is a new
+event with a new id, the same data, and `causationid` naming the old one (SOH-04, SOH-74).
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from sqlalchemy.engine import Connection
+
+from bridge.flow.bridge import Bridge
+from bridge.flow.exchange import settle_exchange
+from bridge.hub import contract
+from bridge.hub.event import offer_again, write_structured
+from bridge.hub.reader import read_structured
+from bridge.hub.shared import ChannelFault, TokenRefused
+from bridge.ids import EventId
+from bridge.log import get_logger
+from bridge.store.events import add_event, get_event, set_event_state
+from bridge.store.jobs import finish_job, renew_lease, retry_job
+from bridge.store.rows import Event, EventState, Job
+from bridge.store.timeline import add_step
+
+KIND = "publish"
+
+_CHANNEL_HELD = timedelta(minutes=1)
+"""How long the channel rests after a fault that only an operator can mend (401, 403, 404, a wrong address)."""
+
+_log = get_logger()
+
+
+async def publish(bridge: Bridge, job: Job) -> None:
+    """Take the event one step further: offer it, or ask how it fares."""
+    event = await bridge.store.read(lambda tx: get_event(tx, job.subject_key))
+    match event.state:
+        case EventState.CREATED:
+            await _offer(bridge, job, event)
+        case EventState.UNKNOWN:
+            await _ask_before_offering(bridge, job, event)
+        case EventState.OFFERED:
+            await _follow(bridge, job, event)
+        case _:
+            now = bridge.now()
+            await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
+
+
+async def _offer(bridge: Bridge, job: Job, event: Event) -> None:
+    now, lease = bridge.now(), bridge.settings.worker.lease
+
+    def before(tx: Connection) -> None:
+        renew_lease(tx, job, now=now, lease=lease)
+        set_event_state(
+            tx, event.key, EventState.UNKNOWN, at=now, reason="offered, no answer yet", add_offer=True
+        )
+
+    await bridge.store.write(before)
+    outcome = await bridge.hub.offer(event.body, event_id=EventId(event.id))
+    match outcome:
+        case contract.Accepted(interactie_id=interactie_id, alarm=alarm):
+            await _accepted(bridge, job, event, interactie_id, alarm)
+        case contract.AlreadyEnded(outcome=end):
+            await _ended(bridge, job, event, end)
+        case contract.NotTaken(retry_after=wait, reason=reason):
+            await _wait(bridge, job, event, EventState.CREATED, reason, wait)
+        case contract.OutcomeUnknown(reason=reason, retry_after=wait):
+            await _wait(bridge, job, event, EventState.UNKNOWN, reason, wait)
+        case contract.Conflict():
+            reason = "the hub says that it knows this id; its status is asked"
+            await _wait(bridge, job, event, EventState.UNKNOWN, reason, None)
+        case contract.Refused(reason=reason):
+            await _stop(bridge, job, event, EventState.REFUSED, reason)
+        case TokenRefused(reason=reason) | ChannelFault(reason=reason):
+            await _wait(bridge, job, event, EventState.CREATED, reason, _CHANNEL_HELD)
+
+
+async def _ask_before_offering(bridge: Bridge, job: Job, event: Event) -> None:
+    status = await bridge.hub.status(event.interactie_id or event.id, event_id=event.id)
+    if isinstance(status, contract.NotFound):
+        # The hub never saw the id, so the same octets may be offered.
+        await _offer(bridge, job, event)
+    else:
+        await _apply_status(bridge, job, event, status)
+
+
+async def _follow(bridge: Bridge, job: Job, event: Event) -> None:
+    status = await bridge.hub.status(event.interactie_id or event.id, event_id=event.id)
+    await _apply_status(bridge, job, event, status)
+
+
+async def _apply_status(bridge: Bridge, job: Job, event: Event, status: contract.StatusOutcome) -> None:
+    match status:
+        case contract.InProgress(alarm=alarm):
+            if event.state is EventState.UNKNOWN:
+                await _accepted(bridge, job, event, event.id, alarm)
+            else:
+                await _wait(bridge, job, event, EventState.OFFERED, alarm, None)
+        case contract.NoAnswerYet(reason=reason, retry_after=wait):
+            await _wait(bridge, job, event, event.state, reason, wait)
+        case contract.NotFound():
+            reason = "the hub accepted this event and no longer knows it"
+            await _wait(bridge, job, event, event.state, reason, _CHANNEL_HELD)
+        case TokenRefused(reason=reason) | ChannelFault(reason=reason):
+            await _wait(bridge, job, event, event.state, reason, _CHANNEL_HELD)
+        case contract.Ok() | contract.Functional() | contract.Technical():
+            await _ended(bridge, job, event, status)
+
+
+async def _accepted(bridge: Bridge, job: Job, event: Event, interactie_id: str, alarm: str | None) -> None:
+    now = bridge.now()
+    due = now + contract.poll_delay(0, bridge.jitter())
+
+    def work(tx: Connection) -> None:
+        set_event_state(tx, event.key, EventState.OFFERED, at=now, interactie_id=interactie_id, reason=alarm)
+        add_step(
+            tx,
+            exchange=event.exchange,
+            at=now,
+            side="hub",
+            what="event.accepted",
+            outcome="waiting",
+            detail={"event_id": event.id, "interactie_id": interactie_id} | _note(alarm),
+        )
+        retry_job(tx, job, due=due, reason="following the status", at=now)
+
+    await bridge.store.write(work)
+    _log.info("event.accepted", event_id=event.id, interactie_id=interactie_id, alarm=alarm)
+
+
+async def _ended(
+    bridge: Bridge, job: Job, event: Event, end: contract.Ok | contract.Functional | contract.Technical
+) -> None:
+    match end:
+        case contract.Ok():
+            await _done(bridge, job, event)
+        case contract.Functional(fout=fout):
+            await _stop(bridge, job, event, EventState.ERROR, f"FUNCTIONEEL: {fout}")
+        case contract.Technical(fout=fout):
+            await _offer_as_new(bridge, job, event, fout)
+
+
+async def _done(bridge: Bridge, job: Job, event: Event) -> None:
+    now = bridge.now()
+
+    def work(tx: Connection) -> None:
+        set_event_state(tx, event.key, EventState.OK, at=now)
+        add_step(
+            tx,
+            exchange=event.exchange,
+            at=now,
+            side="hub",
+            what="event.ok",
+            outcome="ok",
+            detail={"event_id": event.id},
+        )
+        settle_exchange(tx, event.exchange, at=now)
+        finish_job(tx, job, at=now)
+
+    await bridge.store.write(work)
+    _log.info("event.published", event_id=event.id, outcome="OK")
+
+
+async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reason: str) -> None:
+    """The hub says no for good: a person decides what happens next."""
+    now = bridge.now()
+
+    def work(tx: Connection) -> None:
+        set_event_state(tx, event.key, state, at=now, reason=reason)
+        add_step(
+            tx,
+            exchange=event.exchange,
+            at=now,
+            side="hub",
+            what="event.refused",
+            outcome="failed",
+            detail={"event_id": event.id, "reason": reason},
+        )
+        settle_exchange(tx, event.exchange, at=now)
+        finish_job(tx, job, at=now)
+
+    await bridge.store.write(work)
+    _log.warning("event.refused", event_id=event.id, reason=reason)
+
+
+async def _offer_as_new(bridge: Bridge, job: Job, event: Event, fout: str) -> None:
+    """ERROR/TECHNISCH: the same fact again, as a new offer, in the same place of the queue."""
+    now = bridge.now()
+    again = offer_again(read_structured(event.body), id=str(bridge.new_uuid()))
+    key = bridge.new_key()
+    due = now + _backed_off(job, bridge, event, EventState.CREATED, None)
+
+    def work(tx: Connection) -> None:
+        set_event_state(tx, event.key, EventState.ERROR, at=now, reason=f"TECHNISCH: {fout}")
+        add_event(
+            tx,
+            Event(
+                key=key,
+                exchange=event.exchange,
+                direction=event.direction,
+                source=event.source,
+                id=EventId(again.id),
+                type=event.type,
+                subject=event.subject,
+                time=event.time,
+                state=EventState.CREATED,
+                correlation_id=event.correlation_id,
+                causation_id=event.id,
+                level=event.level,
+                body=write_structured(again),
+                at=now,
+                changed_at=now,
+            ),
+        )
+        add_step(
+            tx,
+            exchange=event.exchange,
+            at=now,
+            side="hub",
+            what="event.offer_again",
+            outcome="waiting",
+            detail={"event_id": event.id, "new_event_id": again.id, "reason": f"TECHNISCH: {fout}"},
+        )
+        retry_job(tx, job, due=due, reason=f"TECHNISCH: {fout}", at=now, subject_key=key)
+
+    await bridge.store.write(work)
+    _log.warning("event.offer_again", event_id=event.id, new_event_id=again.id)
+
+
+async def _wait(
+    bridge: Bridge,
+    job: Job,
+    event: Event,
+    state: EventState,
+    reason: str | None,
+    wait: timedelta | None,
+) -> None:
+    now = bridge.now()
+    due = now + _backed_off(job, bridge, event, state, wait)
+
+    def work(tx: Connection) -> None:
+        if state is not event.state or reason != event.reason:
+            set_event_state(tx, event.key, state, at=now, reason=reason)
+        if reason and reason != event.reason:
+            add_step(
+                tx,
+                exchange=event.exchange,
+                at=now,
+                side="hub",
+                what="event.waiting",
+                outcome="waiting",
+                detail={"event_id": event.id, "reason": reason},
+            )
+        retry_job(tx, job, due=due, reason=reason or "in progress at the hub", at=now)
+
+    await bridge.store.write(work)
+    if reason:
+        _log.warning("event.waiting", event_id=event.id, reason=reason, due=due.isoformat())
+
+
+def _backed_off(
+    job: Job, bridge: Bridge, event: Event, state: EventState, wait: timedelta | None
+) -> timedelta:
+    """Ever longer waits. Never shorter than the hub asked for.
+
+    Following a status, the wait doubles since the acceptance: it is as long as the time that already went by.
+    """
+    doublings = job.attempts
+    if state is EventState.OFFERED and event.state is EventState.OFFERED:
+        waited = (bridge.now() - event.changed_at).total_seconds()
+        doublings = int(math.log2(max(waited, 1.0)))
+    own = contract.poll_delay(doublings, bridge.jitter())
+    return own if wait is None else max(own, wait)
+
+
+def _note(alarm: str | None) -> dict[str, str]:
+    return {"note": alarm} if alarm else {}

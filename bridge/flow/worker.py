@@ -1,0 +1,140 @@
+"""The worker: claims what is due from the store and runs it.
+
+The clock only says when to look; what is due, and whose it is, is in the store. So any number of workers, in any
+number of processes, can share one store. A job is finished in the transaction of its result: when a process dies,
+its lease lapses and another worker does the job again, which every job is built to bear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy.engine import Connection
+
+from bridge.errors import BridgeError
+from bridge.flow.bridge import Bridge
+from bridge.log import get_logger
+from bridge.store.jobs import LeaseLost, bury_job, claim_jobs, retry_job
+from bridge.store.rows import Job
+
+JobRunner = Callable[[Bridge, Job], Awaitable[None]]
+
+MAX_SURPRISES = 10
+"""How often a job may fail in a way that nobody foresaw before it waits for a person."""
+
+_log = get_logger()
+
+
+class Worker:
+    """Runs jobs of the kinds it is given, a bounded number at a time."""
+
+    def __init__(
+        self, bridge: Bridge, runners: Mapping[str, JobRunner], *, name: str, on_buried: JobRunner
+    ) -> None:
+        self._bridge = bridge
+        self._runners = runners
+        self._name = name
+        self._on_buried = on_buried
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Look at the queue now: something became due."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`, then wait for the jobs that are under way."""
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.add_job(
+            self.wake,
+            "interval",
+            seconds=self._bridge.settings.worker.tick_seconds,
+            max_instances=1,
+            coalesce=True,
+        )
+        scheduler.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while not self._stopping:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    await self._start_due_jobs(group)
+        finally:
+            scheduler.shutdown(wait=False)
+
+    def stop(self) -> None:
+        """Claim no more. `run` returns when the jobs under way have ended."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run_until_idle(self) -> None:
+        """Run everything that is due now, and what becomes due by it, then return. For tests and `--once`."""
+        while True:
+            async with asyncio.TaskGroup() as group:
+                if await self._start_due_jobs(group) == 0:
+                    return
+
+    async def _start_due_jobs(self, group: asyncio.TaskGroup) -> int:
+        free = self._bridge.settings.worker.concurrency - len(self._running)
+        if free <= 0 or self._stopping:
+            return 0
+        try:
+            jobs = await self._claim(free)
+        except BridgeError as error:
+            # The store is away. Nothing is lost: the next tick looks again.
+            _log.warning("worker.store_unavailable", error=str(error))
+            return 0
+        for job in jobs:
+            task = group.create_task(self._run_one(job), name=f"job {job.kind} {job.key}")
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        return len(jobs)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    async def _claim(self, limit: int) -> tuple[Job, ...]:
+        now, lease = self._bridge.now(), self._bridge.settings.worker.lease
+        kinds = tuple(self._runners)
+
+        def work(tx: Connection) -> tuple[Job, ...]:
+            return claim_jobs(tx, now=now, worker=self._name, lease=lease, limit=limit, kinds=kinds)
+
+        return await self._bridge.store.write(work)
+
+    async def _run_one(self, job: Job) -> None:
+        log = _log.bind(job_id=job.key, kind=job.kind, attempt=job.attempts)
+        try:
+            await self._runners[job.kind](self._bridge, job)
+        except LeaseLost:
+            log.warning("job.lease_lost", outcome="another worker has it")
+        except Exception as surprise:
+            where = where_raised(surprise)
+            log.error("job.surprise", error=type(surprise).__name__, where=where)
+            await self._put_aside(job, f"{type(surprise).__name__} at {where}")
+
+    async def _put_aside(self, job: Job, reason: str) -> None:
+        """A failure that no flow foresaw: try again ever more slowly, then wait for a person."""
+        now = self._bridge.now()
+        try:
+            if job.attempts >= MAX_SURPRISES:
+                await self._bridge.store.write(lambda tx: bury_job(tx, job, reason=reason, at=now))
+                await self._on_buried(self._bridge, job)
+            else:
+                due = now + timedelta(seconds=min(2.0**job.attempts, 300.0))
+                await self._bridge.store.write(lambda tx: retry_job(tx, job, due=due, reason=reason, at=now))
+        except BridgeError as error:
+            # The lease lapses by itself, and the job comes up again.
+            _log.warning("job.not_put_aside", job_id=job.key, error=str(error))
+
+
+def where_raised(error: BaseException) -> str:
+    """File and line of the innermost frame. Never the text of the error: it may quote a message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown"

@@ -1,0 +1,62 @@
+"""Structured logs: one JSON line per event, with ids and never with content.
+
+`configure_logging` is called once by the process that serves; everything else only asks for `get_logger()`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, cast
+
+import structlog
+
+_NINE_DIGITS = re.compile(r"(?<!\d)\d{9}(?!\d)")
+
+
+def get_logger() -> structlog.stdlib.BoundLogger:
+    """The logger of the calling room. Event name first, then ids as keys."""
+    return cast(structlog.stdlib.BoundLogger, structlog.get_logger())
+
+
+def configure_logging(*, as_json: bool = True, level: int = logging.INFO) -> None:
+    """Send every log line, ours and the libraries', to standard error in one form."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        mask_bsn,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def mask_bsn(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Last line of defence: nine digits that pass the eleven-test never reach a log."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = _NINE_DIGITS.sub(_masked, value)
+    return event
+
+
+def passes_eleven_test(digits: str) -> bool:
+    """Whether nine digits form a BSN: 9a+8b+…+2h-i is a multiple of eleven, and not all zero."""
+    weights = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+    total = sum(w * int(d) for w, d in zip(weights, digits, strict=True))
+    return total % 11 == 0 and digits != "000000000"
+
+
+def _masked(match: re.Match[str]) -> str:
+    return "*********" if passes_eleven_test(match[0]) else match[0]

@@ -1,0 +1,252 @@
+"""The graph and the events of a mapping: model → plans, and plans → PROV-JSONLD (hub.md 5.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from uuid import UUID, uuid5
+
+from bridge.mapping.diagnostics import diagnostic, unknown
+from bridge.mapping.expressions import Expressions
+from bridge.mapping.functions.base import text_of
+from bridge.mapping.model import EventModel, MappingModel, NodeModel
+from bridge.mapping.program import Event, Getter, Group, Json, Node, Program, Row, Scope
+from bridge.mapping.standard import Vocabulary
+from bridge.mapping.yamltree import Scalar
+
+EVENT_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
+RESOURCE_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID = re.compile(r"(entity|activity|person|agent)(?:\(([^()]*)\))?")
+_RANKS = {"prov:Entity": 0, "prov:Activity": 2, "prov:Agent": 3}
+
+
+def compile_graph(
+    model: MappingModel, top: Group, vocabulary: Vocabulary, read: Expressions, uses: set[int]
+) -> dict[str, Node]:
+    graph: dict[str, Node] = {}
+    for node in model.graph:
+        if node.id in graph:
+            read.found.append(diagnostic("M109", node.span, f"node {node.id} is used twice"))
+            continue
+        graph[node.id] = _node(node, model, top, vocabulary, read, uses)
+    return graph
+
+
+def _node(
+    node: NodeModel, model: MappingModel, top: Group, vocabulary: Vocabulary, read: Expressions, uses: set[int]
+) -> Node:
+    group = top
+    if node.each is not None:
+        found = top.groups.get(node.each.text)
+        if found is None:
+            said = f"there is no each {node.each.text}"
+            read.found.append(unknown("M240", node.each.span, said, node.each.text, top.groups))
+        group = found or top
+    types = vocabulary.classes.get(node.class_.text)
+    if types is None:
+        said = f"{node.class_.text} is no class of the vocabulary"
+        read.found.append(unknown("M250", node.class_.span, said, node.class_.text, vocabulary.classes))
+        types = ("prov:Entity", "soh:Onbekend")
+    when, tested = read.condition(node.when, group)
+    uses.update(map(id, tested))
+    make_id, made_of = _node_id(node, model, group, read)
+    uses.update(map(id, made_of))
+    names = {n.id for n in model.graph}
+    return Node(
+        id=node.id,
+        span=node.span,
+        types=types,
+        rank=1 if "soh:Betrokkene" in types else _RANKS.get(types[0], 0),
+        make_id=make_id,
+        group=group if node.each is not None else None,
+        when=when,
+        properties=tuple(_property(n, t, names, group, vocabulary, read, uses) for n, t in node.properties),
+    )
+
+
+def _property(
+    name: Scalar,
+    text: Scalar,
+    nodes: set[str],
+    group: Group,
+    vocabulary: Vocabulary,
+    read: Expressions,
+    uses: set[int],
+) -> tuple[str, str | None, Getter | None]:
+    spellings = vocabulary.properties.get(name.text)
+    if spellings is None:
+        said = f"{name.text} is no property of the vocabulary"
+        read.found.append(unknown("M250", name.span, said, name.text, vocabulary.properties))
+    written = spellings[0] if spellings else name.text
+    if text.text.startswith("->"):
+        target = text.text[2:].strip()
+        if target not in nodes:
+            read.found.append(unknown("M250", text.span, f"there is no node {target}", target, nodes))
+        return written, target, None
+    getter, used = read.template(text, group)
+    uses.update(map(id, used))
+    return written, None, getter
+
+
+def _node_id(node: NodeModel, model: MappingModel, group: Group, read: Expressions) -> tuple[Getter, list[Row]]:
+    text = node.id_form
+    found = _ID.fullmatch(text.text)
+    words = (found[2] or "").split() if found else []
+    form = found[1] if found else ""
+    if form == "entity" and not words:
+        if model.resource_type is None:
+            read.found.append(diagnostic("M251", text.span, "entity needs resource: with a type and a key"))
+        return (lambda scope: scope.machine.source(("resource", "urn"))), []
+    if form == "entity" and len(words) == 3:
+        return _entity(words, text, group, read)
+    if form == "activity" and not words:
+        name = node.id
+        return (lambda scope: scope.machine.source(("activity", name))), []
+    if form == "person" and len(words) == 1:
+        getter, used = read.operand(words[0], group, text.span.part(text.text, words[0]))
+        return (lambda scope: _person(scope, getter(scope))), used
+    if form == "agent" and len(words) == 1:
+        getter, used = read.operand(words[0], group, text.span.part(text.text, words[0]))
+        return (lambda scope: _prefixed("urn:nld:oin:", getter(scope))), used
+    hint = "entity, entity(type row header/to), activity, person(row) or agent(header/from)"
+    read.found.append(diagnostic("M251", text.span, f"{text.text} is no form of an id", hint=hint))
+    return (lambda _: None), []
+
+
+def _entity(words: list[str], text: Scalar, group: Group, read: Expressions) -> tuple[Getter, list[Row]]:
+    kind, key, owner = words
+    if not RESOURCE_TYPE.fullmatch(kind):
+        read.found.append(diagnostic("M251", text.span, f"{kind} is no type of a resource"))
+    key_of, used = read.operand(key, group, text.span.part(text.text, key))
+    owner_of, also = read.operand(owner, group, text.span.part(text.text, owner))
+
+    def get(scope: Scope) -> Json:
+        key, owner = key_of(scope), owner_of(scope)
+        if key is None or owner is None:
+            return None
+        namespace = scope.machine.source(("namespace",))
+        return f"urn:{kind}:{entity_uuid(namespace, text_of(owner), kind, text_of(key))}"
+
+    return get, [*used, *also]
+
+
+def entity_uuid(namespace: UUID, oin: str, kind: str, key: str) -> str:
+    """Version 5 over party, kind of resource and business key; the first two hold no slash, so no two join alike."""
+    return str(uuid5(namespace, f"{oin}/{kind}/{key}"))
+
+
+def activity_uuid(namespace: UUID, message_id: str, mapping: str, output: str) -> str:
+    """Version 5 over the cause, so that an offer made twice is one activity in the hub's graph."""
+    return str(uuid5(namespace, f"{mapping}/{output}/{message_id}"))
+
+
+def _person(scope: Scope, number: Json) -> Json:
+    return None if number is None else _prefixed("urn:uuid:", scope.machine.source(("person", text_of(number))))
+
+
+def _prefixed(prefix: str, value: Json) -> Json:
+    return None if value is None or value == "" else prefix + text_of(value)
+
+
+def compile_events(
+    model: MappingModel, top: Group, graph: Mapping[str, Node], read: Expressions, uses: set[int]
+) -> tuple[Event, ...]:
+    return tuple(_event(event, top, graph, read, uses) for event in model.events)
+
+
+def _event(event: EventModel, top: Group, graph: Mapping[str, Node], read: Expressions, uses: set[int]) -> Event:
+    if not EVENT_TYPE.fullmatch(event.type.text):
+        said = f"{event.type.text} is no event type: function.fact, in small letters and hyphens"
+        read.found.append(diagnostic("M601", event.type.span, said))
+    subject, used = read.template(event.subject, top)
+    times = [read.operand(word.text, top, word.span) for word in event.time]
+    members = [(name.text, read.template(text, top)) for name, text in event.members]
+    when, tested = read.condition(event.when, top)
+    for rows in (used, tested, *(rows for _, rows in times), *(rows for _, (_, rows) in members)):
+        uses.update(map(id, rows))
+    for names in (event.nodes, *(names for _, names in event.levels)):
+        for name in names:
+            if name.text not in graph:
+                read.found.append(unknown("M250", name.span, f"there is no node {name.text}", name.text, graph))
+    return Event(
+        type=event.type.text,
+        subject=subject,
+        times=tuple(getter for getter, _ in times),
+        nodes=tuple(n.text for n in event.nodes),
+        members=tuple((name, getter) for name, (getter, _) in members),
+        when=when,
+        family=event.family.text if event.family else None,
+        levels=tuple((int(level.text), tuple(n.text for n in names)) for level, names in event.levels),
+    )
+
+
+def build_graph(program: Program, names: tuple[str, ...], top: Scope) -> dict[str, Json]:
+    """`@context` and `@graph`, nodes in the order Entity, person, Activity, Agent."""
+    made: dict[str, list[tuple[str, Scope]]] = {}
+    for name in names:
+        node = program.graph[name]
+        scopes = top.items.get(node.group.id, []) if node.group else [top]
+        made[name] = [
+            (str(node_id), scope)
+            for scope in scopes
+            if (node.when is None or node.when(scope)) and (node_id := node.make_id(scope)) is not None
+        ]
+    nodes: list[Json] = []
+    seen: set[str] = set()
+    for name in sorted(names, key=lambda n: program.graph[n].rank):
+        for node_id, scope in made[name]:
+            if node_id not in seen:
+                seen.add(node_id)
+                nodes.append(_written(program.graph[name], node_id, scope, made))
+    return {"@context": dict(program.vocabulary.context), "@graph": nodes}
+
+
+def _written(node: Node, node_id: str, scope: Scope, made: Mapping[str, list[tuple[str, Scope]]]) -> dict[str, Json]:
+    written: dict[str, Json] = {"@id": node_id, "@type": list(node.types)}
+    for name, target, getter in node.properties:
+        if target is not None:
+            ids = list(dict.fromkeys(other for other, _ in made.get(target, ())))
+            links = [{"@id": other} for other in ids]
+            if links:
+                written[name] = links[0] if len(links) == 1 else links
+        elif getter is not None and (value := getter(scope)) is not None:
+            written[name] = value
+    return written
+
+
+def find_nodes(data: Mapping[str, Json], vocabulary: Vocabulary, types: tuple[str, ...]) -> list[dict[str, Json]]:
+    """The nodes of an event that have the domain type of a class, with property names as the vocabulary has them."""
+    graph = data.get("@graph")
+    prefixes = _prefixes(data.get("@context"), vocabulary)
+    wanted = set(types[1:])
+    found: list[dict[str, Json]] = []
+    for node in graph if isinstance(graph, list) else []:
+        if not isinstance(node, dict):
+            continue
+        kinds = node.get("@type")
+        kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
+        if wanted & {_canonical(kind, prefixes) for kind in kinds if isinstance(kind, str)}:
+            found.append({_canonical(key, prefixes): value for key, value in node.items() if isinstance(key, str)})
+    return found
+
+
+def _prefixes(context: Json, vocabulary: Vocabulary) -> dict[str, str]:
+    """Prefix of the event → prefix of the vocabulary, by the namespace they stand for; a remote context is not read."""
+    own = {iri: prefix for prefix, iri in vocabulary.context.items()}
+    parts = context if isinstance(context, list) else [context]
+    names = {prefix: prefix for prefix in vocabulary.context}
+    for part in parts:
+        for prefix, iri in part.items() if isinstance(part, dict) else ():
+            if isinstance(iri, str) and iri in own:
+                names[prefix] = own[iri]
+    return names | {iri: prefix for iri, prefix in own.items()}
+
+
+def _canonical(name: str, prefixes: Mapping[str, str]) -> str:
+    prefix, colon, local = name.partition(":")
+    if colon and prefix in prefixes:
+        return f"{prefixes[prefix]}:{local}"
+    for iri, own in prefixes.items():
+        if "/" in iri and name.startswith(iri):
+            return f"{own}:{name.removeprefix(iri)}"
+    return name

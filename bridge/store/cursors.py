@@ -1,0 +1,21 @@
+"""Where a reader of an endless list stopped, by name."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from bridge.store import tables
+from bridge.store.query import add_unless_there
+
+
+def get_cursor(tx: Connection, name: str) -> str | None:
+    """None when nothing was read yet."""
+    value: str | None = tx.scalar(select(tables.cursor.c.value).where(tables.cursor.c.name == name))
+    return value
+
+
+def set_cursor(tx: Connection, name: str, value: str, at: datetime) -> None:
+    """In the same transaction as what was read."""
+    values = {"name": name, "value": value, "at": at}
+    if not add_unless_there(tx, tables.cursor, values, unique=("name",)):
+        tx.execute(update(tables.cursor).where(tables.cursor.c.name == name).values(value=value, at=at))

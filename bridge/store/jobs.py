@@ -1,0 +1,243 @@
+"""The work queue: jobs are claimed by lease and ended in the transaction of their result.
+
+A process that dies loses its lease, not the job. Every claim has its own number, so when the first holder
+comes back late, its finish, retry or bury raises LeaseLost and nothing of its transaction is stored.
+
+Jobs of one kind with the same ordering key run one after the other, in the order of adding; a dead one blocks
+no longer. Others never wait for one another.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
+
+from bridge.errors import BridgeError
+from bridge.ids import Key
+from bridge.store import tables
+from bridge.store.query import fetch, page, values_of
+from bridge.store.rows import Job, JobState, NoSuchRow
+
+_job = tables.job.c
+_columns = tuple(column for column in _job if column.name != "seq")
+
+
+class LeaseLost(BridgeError):
+    """Another worker has the job, or it was ended: what this worker did for it must not be stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """What is not None must be equal; `since` and `until` bound the time of making (of the key)."""
+
+    state: JobState | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def add_job(
+    tx: Connection,
+    *,
+    key: Key,
+    kind: str,
+    subject_key: Key,
+    due: datetime,
+    at: datetime,
+    ordering_key: str | None = None,
+    endpoint: str | None = None,
+    priority: int = 50,
+) -> None:
+    """Lower priority goes first."""
+    job = Job(
+        key=key,
+        kind=kind,
+        ordering_key=ordering_key,
+        subject_key=subject_key,
+        endpoint=endpoint,
+        priority=priority,
+        due=due,
+        at=at,
+    )
+    tx.execute(insert(tables.job).values(values_of(job)))
+
+
+def get_job(tx: Connection, key: Key) -> Job:
+    """Raises NoSuchRow."""
+    jobs = fetch(tx, Job, select(*_columns).where(_job.key == key))
+    if not jobs:
+        raise NoSuchRow(f"no job with key {key}")
+    return jobs[0]
+
+
+def claim_jobs(
+    tx: Connection,
+    *,
+    now: datetime,
+    worker: str,
+    lease: timedelta,
+    limit: int,
+    kinds: tuple[str, ...] | None = None,
+) -> tuple[Job, ...]:
+    """Lease up to `limit` jobs that are due and that nobody holds, by priority, then by due time.
+
+    `kinds` None means every kind. The job must be ended before the lease ends, or the lease renewed.
+    """
+    found: list[Any] = []
+    for priority in _priorities(tx):
+        if len(found) >= limit:
+            break
+        query = _claimable(now, priority, kinds).limit(limit - len(found))
+        found += tx.execute(query.with_for_update(skip_locked=True)).mappings()
+    until = now + lease
+    if found:
+        tx.execute(
+            update(tables.job)
+            .where(_job.seq.in_([row["seq"] for row in found]))
+            .values(leased_by=worker, lease_until=until, attempts=_job.attempts + 1, claims=_job.claims + 1)
+        )
+    return tuple(_claimed(row, worker=worker, until=until) for row in found)
+
+
+def renew_lease(tx: Connection, job: Job, *, now: datetime, lease: timedelta) -> Job:
+    """The job with its lease from `now` on. Raises LeaseLost."""
+    _change_held(tx, job, {"lease_until": now + lease})
+    return replace(job, lease_until=now + lease)
+
+
+def finish_job(tx: Connection, job: Job, *, at: datetime) -> None:
+    """Done. Raises LeaseLost."""
+    _change_held(tx, job, {"state": JobState.DONE, "ended_at": at, **_FREE})
+
+
+def retry_job(
+    tx: Connection,
+    job: Job,
+    *,
+    due: datetime,
+    reason: str,
+    at: datetime,
+    subject_key: Key | None = None,
+) -> None:
+    """To be claimed again from `due` on. Raises LeaseLost. `at` is when it failed.
+
+    With `subject_key` it goes on about another row, in the same place of its queue.
+    """
+    moved = {} if subject_key is None else {"subject_key": subject_key}
+    _change_held(tx, job, {"due": max(due, at), "reason": reason, **moved, **_FREE})
+
+
+def bury_job(tx: Connection, job: Job, *, reason: str, at: datetime) -> None:
+    """Dead: given up until a person revives it. Raises LeaseLost."""
+    _change_held(tx, job, {"state": JobState.DEAD, "reason": reason, "ended_at": at, **_FREE})
+
+
+def revive_job(tx: Connection, key: Key, *, due: datetime) -> None:
+    """Make a dead job ready again, with its attempts counted anew. Raises NoSuchRow."""
+    values = {"state": JobState.READY, "due": due, "ended_at": None, "attempts": 0, **_FREE}
+    dead = and_(_job.key == key, _job.state == JobState.DEAD)
+    if tx.execute(update(tables.job).where(dead).values(values)).rowcount != 1:
+        raise NoSuchRow(f"no dead job with key {key}")
+
+
+def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> int:
+    """End the ready jobs of this kind about it, leased or not; how many. A holder gets LeaseLost."""
+    about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)
+    values = {"state": JobState.DONE, "ended_at": at, **_FREE}
+    return tx.execute(update(tables.job).where(about).values(values)).rowcount
+
+
+def next_due(tx: Connection, now: datetime) -> datetime | None:
+    """When to claim next: `now` when a claim would find something, else when a due time or a lease comes up.
+
+    None when no time will bring work by itself. A job that waits for an older one does not count.
+    """
+    moments: list[datetime | None] = []
+    for priority in _priorities(tx):
+        if tx.execute(_claimable(now, priority, None).limit(1)).first():
+            return now
+        later = and_(_job.state == JobState.READY, _job.priority == priority, _job.due > now)
+        moments.append(tx.scalar(select(func.min(_job.due)).where(later)))
+    held = and_(_job.state == JobState.READY, _job.lease_until > now)
+    moments.append(tx.scalar(select(func.min(_job.lease_until)).where(held)))
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
+    """How many jobs are ready and dead, by kind. Done ones are not counted: their number only grows."""
+    alive = _job.state.in_([JobState.READY, JobState.DEAD])
+    query = select(_job.kind, _job.state, func.count()).where(alive).group_by(_job.state, _job.kind)
+    return {(kind, state): count for kind, state, count in tx.execute(query)}
+
+
+def list_jobs(
+    tx: Connection, wanted: JobFilter, *, before: Key | None = None, limit: int = 50
+) -> tuple[Job, ...]:
+    """Newest first; the key of the last one is the next page's `before`."""
+    return fetch(tx, Job, page_of_jobs(wanted, before=before, limit=limit))
+
+
+def page_of_jobs(wanted: JobFilter, *, before: Key | None, limit: int) -> Select[Any]:
+    """The query of `list_jobs`."""
+    equal = values_of(wanted)
+    since, until = equal.pop("since"), equal.pop("until")
+    query = page(tables.job, equal, since=since, until=until, before=before, limit=limit)
+    return query.with_only_columns(*_columns)
+
+
+_FREE: Mapping[str, None] = {"leased_by": None, "lease_until": None}
+
+
+def _change_held(tx: Connection, job: Job, values: Mapping[str, Any]) -> None:
+    """The fence: a claim number is given out once, so whoever has the row's number has the job."""
+    held = and_(
+        _job.key == job.key,
+        _job.state == JobState.READY,
+        _job.leased_by.is_not(None),
+        _job.leased_by == job.leased_by,
+        _job.claims == job.claims,
+    )
+    if tx.execute(update(tables.job).where(held).values(dict(values))).rowcount != 1:
+        raise LeaseLost(f"job {job.key}: claim {job.claims} of {job.leased_by} no longer holds it")
+
+
+def _claimed(row: Mapping[str, Any], *, worker: str, until: datetime) -> Job:
+    job = Job(**{name: value for name, value in row.items() if name != "seq"})
+    return replace(job, leased_by=worker, lease_until=until, attempts=job.attempts + 1, claims=job.claims + 1)
+
+
+def _priorities(tx: Connection) -> Iterator[int]:
+    """The priorities of ready jobs, lowest first, each by one step into the index."""
+    last = None
+    while True:
+        query = select(func.min(_job.priority)).where(_job.state == JobState.READY)
+        last = tx.scalar(query if last is None else query.where(_job.priority > last))
+        if last is None:
+            return
+        yield last
+
+
+def _claimable(now: datetime, priority: int, kinds: tuple[str, ...] | None) -> Select[Any]:
+    """Jobs that may be claimed, of one priority: only so does the index lead straight to what is due."""
+    query = (
+        select(tables.job)
+        .where(_job.state == JobState.READY, _job.priority == priority, _job.due <= now)
+        .where(or_(_job.lease_until.is_(None), _job.lease_until <= now))
+        .where(or_(_job.ordering_key.is_(None), ~_has_forerunner(now)))
+        .order_by(_job.due, _job.seq)
+    )
+    return query if kinds is None else query.where(_job.kind.in_(kinds))
+
+
+def _has_forerunner(now: datetime) -> ColumnElement[bool]:
+    """An unfinished job of this kind and ordering key is older, or being done (this one was revived)."""
+    other = tables.job.alias("other")
+    same = and_(
+        other.c.kind == _job.kind,
+        other.c.ordering_key == _job.ordering_key,
+        other.c.state == JobState.READY,
+        other.c.seq != _job.seq,
+    )
+    return exists().where(same, or_(other.c.seq < _job.seq, other.c.lease_until > now))

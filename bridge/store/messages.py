@@ -1,0 +1,139 @@
+"""Messages with their payloads and evidence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, insert, select, text
+
+from bridge.ids import Key, MessageId
+from bridge.store import tables
+from bridge.store.query import add_unless_there, change, fetch, get, page, values_of
+from bridge.store.rows import Direction, Evidence, EvidenceKind, Message, MessageState, Payload
+
+_UNIQUE = ("direction", "from_party", "to_party", "message_id")
+_CLAIMED = text("state <> 'refused'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """What is not None must be equal; `since` and `until` bound the time of making (of the key)."""
+
+    exchange: Key | None = None
+    direction: Direction | None = None
+    state: MessageState | None = None
+    message_id: str | None = None
+    ref_to_message_id: str | None = None
+    conversation_id: str | None = None
+    from_party: str | None = None
+    to_party: str | None = None
+    action: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def add_message(tx: Connection, message: Message) -> bool:
+    """False when this MessageId is claimed for the direction and party pair; nothing changes then.
+
+    A refused message claims nothing.
+    """
+    return add_unless_there(tx, tables.message, values_of(message), unique=_UNIQUE, among=_CLAIMED)
+
+
+def get_message(tx: Connection, key: Key) -> Message:
+    """Raises NoSuchRow."""
+    return get(tx, Message, tables.message, key)
+
+
+def find_message(
+    tx: Connection, *, direction: Direction, from_party: str, to_party: str, message_id: str
+) -> Message | None:
+    """The one message that a duplicate would be a duplicate of; never a refused one."""
+    row = tables.message.c
+    query = select(tables.message).where(
+        row.direction == direction,
+        row.from_party == from_party,
+        row.to_party == to_party,
+        row.message_id == message_id,
+        _CLAIMED,
+    )
+    return next(iter(fetch(tx, Message, query)), None)
+
+
+def find_by_message_id(
+    tx: Connection, message_id: MessageId | str, *, direction: Direction | None = None
+) -> tuple[Message, ...]:
+    """All messages with this MessageId, of any party pair, oldest first."""
+    row = tables.message.c
+    query = select(tables.message).where(row.message_id == message_id).order_by(row.key)
+    if direction is not None:
+        query = query.where(row.direction == direction)
+    return fetch(tx, Message, query)
+
+
+def set_message_state(
+    tx: Connection,
+    key: Key,
+    state: MessageState,
+    *,
+    at: datetime,
+    reason: str | None = None,
+    mapping: str | None = None,
+    subject: str | None = None,
+) -> None:
+    """The reason goes with the state, also None; `mapping` and `subject` stay when None. Raises NoSuchRow."""
+    values = {"state": state, "reason": reason, "changed_at": at}
+    kept = {"mapping": mapping, "subject": subject}
+    change(tx, tables.message, key, values | {k: v for k, v in kept.items() if v is not None})
+
+
+def set_message_values(tx: Connection, key: Key, values: Mapping[str, str]) -> None:
+    """Keep what later answers must repeat. Raises NoSuchRow."""
+    change(tx, tables.message, key, {"values": values})
+
+
+def count_attempt(tx: Connection, key: Key) -> None:
+    """One more attempt to send it. Raises NoSuchRow."""
+    change(tx, tables.message, key, {"attempts": tables.message.c.attempts + 1})
+
+
+def list_messages(
+    tx: Connection, wanted: MessageFilter, *, before: Key | None = None, limit: int = 50
+) -> tuple[Message, ...]:
+    """Newest first; the key of the last one is the next page's `before`."""
+    return fetch(tx, Message, page_of_messages(wanted, before=before, limit=limit))
+
+
+def page_of_messages(wanted: MessageFilter, *, before: Key | None, limit: int) -> Select[Any]:
+    """The query of `list_messages`."""
+    equal = values_of(wanted)
+    since, until = equal.pop("since"), equal.pop("until")
+    return page(tables.message, equal, since=since, until=until, before=before, limit=limit)
+
+
+def add_payload(tx: Connection, payload: Payload) -> None:
+    """The message and the blob must be there."""
+    tx.execute(insert(tables.payload).values(values_of(payload)))
+
+
+def payloads_of(tx: Connection, key: Key) -> tuple[Payload, ...]:
+    """In the order on the wire."""
+    row = tables.payload.c
+    return fetch(tx, Payload, select(tables.payload).where(row.message == key).order_by(row.position))
+
+
+def add_evidence(tx: Connection, evidence: Evidence) -> None:
+    """The message and the blob must be there."""
+    tx.execute(insert(tables.evidence).values(values_of(evidence)))
+
+
+def evidence_of(tx: Connection, key: Key, *, kind: EvidenceKind | str | None = None) -> tuple[Evidence, ...]:
+    """In the order of adding."""
+    row = tables.evidence.c
+    columns = [column for column in row if column.name != "seq"]
+    query = select(*columns).where(row.message == key).order_by(row.seq)
+    if kind is not None:
+        query = query.where(row.kind == kind)
+    return fetch(tx, Evidence, query)

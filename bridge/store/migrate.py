@@ -1,0 +1,110 @@
+"""The version of a store's tables, and bringing it up to that of this program."""
+
+import os
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.errors import ConfigError
+from bridge.store.engines import file_of, make_writer, read_url, translate
+
+_UPGRADE_LOCK = 0x6272_6964_6765
+"""Two nodes that upgrade one PostgreSQL database at once take turns."""
+
+
+def upgrade(url: str) -> None:
+    """Bring the store to the newest version in one transaction; makes a SQLite file that is not there.
+
+    Raises ConfigError (wrong url, or a store from a newer program) and StoreUnavailable.
+    """
+    parsed = read_url(url)
+    file = file_of(parsed)
+    if file and not file.exists():
+        _make_file(file)
+    engine = make_writer(parsed, connections=1)
+    try:
+        with engine.begin() as connection:
+            if not file:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            _check_known(version_in(connection))
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except SQLAlchemyError as error:
+        raise translate(error) from None
+    finally:
+        engine.dispose()
+
+
+def current_version(url: str) -> str | None:
+    """The version of the store's tables; None when it has none. Raises ConfigError, StoreUnavailable."""
+    parsed = read_url(url)
+    file = file_of(parsed)
+    if file and not file.exists():
+        return None
+    engine = make_writer(parsed, connections=1)
+    try:
+        with engine.connect() as connection:
+            return version_in(connection)
+    except SQLAlchemyError as error:
+        raise translate(error) from None
+    finally:
+        engine.dispose()
+
+
+def version_in(connection: Connection) -> str | None:
+    """The version of the tables behind this connection."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_version() -> str:
+    """The version that this program needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def check_version(version: str | None, url: URL) -> None:
+    """Raise ConfigError, with what to do, unless the store has exactly the version of this program."""
+    _check_known(version)
+    if version is None:
+        raise ConfigError([f"store {_shown(url)}: has no tables yet; run `bridge store upgrade`"])
+    if version != head_version():
+        raise ConfigError(
+            [f"store {_shown(url)}: version {version}, needs {head_version()}; run `bridge store upgrade`"]
+        )
+
+
+def _check_known(version: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if version is not None and version not in known:
+        raise ConfigError(
+            [f"store: its version {version} is newer than this program; run the newer release of the bridge"]
+        )
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
+def _make_file(file: Path) -> None:
+    """Made by hand, because SQLite would make it readable for everyone."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise ConfigError([f"store {file}: cannot be made ({error.strerror})"]) from error
+
+
+def _config() -> Config:
+    config = Config()
+    # ConfigParser takes a percent sign for an interpolation.
+    here = str(Path(__file__).with_name("migrations")).replace("%", "%%")
+    config.set_main_option("script_location", here)
+    return config

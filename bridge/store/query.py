@@ -1,0 +1,83 @@
+"""What the modules per noun share: rows in and out of dataclasses, and paging by key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Select, Table, TextClause, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bridge.ids import Key
+from bridge.store.keys import first_key
+from bridge.store.rows import NoSuchRow
+
+R = TypeVar("R")
+
+
+def values_of(row: Any) -> dict[str, Any]:
+    """The columns of a dataclass of `rows.py`."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
+def fetch(tx: Connection, make: type[R], query: Select[Any]) -> tuple[R, ...]:
+    """All rows of a query over one table, as dataclasses."""
+    return tuple(make(**row) for row in tx.execute(query).mappings())
+
+
+def get(tx: Connection, make: type[R], table: Table, key: Key) -> R:
+    """The row with this key. Raises NoSuchRow."""
+    rows = fetch(tx, make, select(table).where(table.c.key == key))
+    if not rows:
+        raise NoSuchRow(f"no {table.name} with key {key}")
+    return rows[0]
+
+
+def add_unless_there(
+    tx: Connection,
+    table: Table,
+    values: Mapping[str, Any],
+    *,
+    unique: Sequence[str],
+    among: TextClause | None = None,
+) -> bool:
+    """Insert, or do nothing when a row with the same `unique` columns is there; whether it was inserted.
+
+    `among` is the condition of a unique index over a part of the rows. Of two transactions with the same
+    values the second waits for the first. Any other conflict is an error.
+    """
+    statement = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    statement = statement.on_conflict_do_nothing(index_elements=list(unique), index_where=among).values(
+        dict(values)
+    )
+    # Not by the count of rows, which drivers do not tell for every insert.
+    return tx.execute(statement.returning(table.c[unique[0]])).first() is not None
+
+
+def change(tx: Connection, table: Table, key: Key, values: Mapping[str, Any]) -> None:
+    """Set columns of the row with this key. Raises NoSuchRow."""
+    if tx.execute(table.update().where(table.c.key == key).values(dict(values))).rowcount != 1:
+        raise NoSuchRow(f"no {table.name} with key {key}")
+
+
+def page(
+    table: Table,
+    equal: Mapping[str, Any],
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    before: Key | None,
+    limit: int,
+) -> Select[Any]:
+    """Newest first: rows whose columns equal what is not None, made in [since, until), below `before`."""
+    query = select(table).order_by(table.c.key.desc()).limit(limit)
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    if since is not None:
+        query = query.where(table.c.key >= first_key(since))
+    if until is not None:
+        query = query.where(table.c.key < first_key(until))
+    if before is not None:
+        query = query.where(table.c.key < before)
+    return query

@@ -1,0 +1,332 @@
+"""The tables. Column names are the field names of `rows.py`.
+
+Every list and every lookup has its index; a list pages by key, so its indexes end in the key.
+Rows of an exchange may be written in any order inside a transaction, therefore `exchange` is no foreign key.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from bridge.store.rows import (
+    Direction,
+    EventState,
+    EvidenceKind,
+    ExchangeDirection,
+    ExchangeState,
+    JobState,
+    MessageState,
+    Side,
+    StepOutcome,
+)
+
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Ids, keys and times compare by code point on both engines, whatever the locale of the database."""
+
+SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _by_code_point(dialect: Dialect) -> TypeEngine[str]:
+    """TEXT for the types below: a variant would come out as VARCHAR inside a TypeDecorator."""
+    return postgresql.TEXT(collation="C") if dialect.name == "postgresql" else Text()
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime as fixed-width UTC text, so that the order of texts is the order of times."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return _by_code_point(dialect)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the store takes aware datetimes only")
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class Choice(TypeDecorator[StrEnum]):
+    """A StrEnum as its text. A text that is no member is refused on the way in and on the way out."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum]) -> None:
+        super().__init__()
+        self.members = members
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return _by_code_point(dialect)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        if value not in self.members.__members__.values():
+            raise ValueError(f"not a {self.members.__name__}")
+        return str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.members(value)
+
+
+class Details(TypeDecorator[Mapping[str, str]]):
+    """A small mapping of texts as JSON with sorted names."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Mapping[str, str] | None, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(dict(value), sort_keys=True, ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, str] | None:
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+exchange = Table(
+    "exchange",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("direction", Choice(ExchangeDirection), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("partner", TEXT, nullable=False),
+    Column("title", TEXT, nullable=False),
+    Column("subject", TEXT),
+    Column("state", Choice(ExchangeState), nullable=False),
+    Column("reason", TEXT),
+    Column("correlation_id", TEXT),
+    Column("conversation_id", TEXT),
+    Index(None, "direction", "key"),
+    Index(None, "state", "key"),
+    Index(None, "partner", "key"),
+    Index(None, "title", "key"),
+    Index(None, "subject", "key"),
+    Index(None, "correlation_id", "key"),
+    Index(None, "conversation_id", "key"),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("exchange", TEXT, nullable=False),
+    Column("direction", Choice(Direction), nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("message_id", TEXT, nullable=False),
+    Column("ref_to_message_id", TEXT),
+    Column("conversation_id", TEXT, nullable=False),
+    Column("cpa_id", TEXT, nullable=False),
+    Column("from_party", TEXT, nullable=False),
+    Column("from_role", TEXT),
+    Column("to_party", TEXT, nullable=False),
+    Column("to_role", TEXT),
+    Column("service", TEXT, nullable=False),
+    Column("service_type", TEXT),
+    Column("action", TEXT, nullable=False),
+    Column("state", Choice(MessageState), nullable=False),
+    Column("reason", TEXT),
+    Column("at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("time_to_live", Moment),
+    Column("digest", TEXT),
+    Column("subject", TEXT),
+    Column("mapping", TEXT),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("values", Details, nullable=False, server_default="{}"),
+    Index(
+        "uq_message_claimed",
+        "direction",
+        "from_party",
+        "to_party",
+        "message_id",
+        unique=True,
+        sqlite_where=text("state <> 'refused'"),
+        postgresql_where=text("state <> 'refused'"),
+    ),
+    Index(None, "exchange", "key"),
+    Index(None, "direction", "key"),
+    Index(None, "message_id", "key"),
+    Index(None, "ref_to_message_id", "key"),
+    Index(None, "conversation_id", "key"),
+    Index(None, "from_party", "key"),
+    Index(None, "to_party", "key"),
+    Index(None, "action", "key"),
+    Index(None, "state", "key"),
+    Index(None, "subject", "key"),
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("sha256", TEXT, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("sha256", TEXT, ForeignKey("blob.sha256"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("octets", LargeBinary, nullable=False),
+)
+
+payload = Table(
+    "payload",
+    metadata,
+    Column("message", TEXT, ForeignKey("message.key"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("content_id", TEXT, nullable=False),
+    Column("content_type", TEXT, nullable=False),
+    Column("filename", TEXT),
+    Column("blob", TEXT, ForeignKey("blob.sha256"), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Index(None, "blob"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("message", TEXT, ForeignKey("message.key"), nullable=False),
+    Column("kind", Choice(EvidenceKind), nullable=False),
+    Column("headers", TEXT, nullable=False),
+    Column("blob", TEXT, ForeignKey("blob.sha256"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "message", "seq"),
+    Index(None, "blob"),
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("exchange", TEXT, nullable=False),
+    Column("direction", Choice(Direction), nullable=False),
+    Column("source", TEXT, nullable=False),
+    Column("id", TEXT, nullable=False),
+    Column("type", TEXT, nullable=False),
+    Column("subject", TEXT),
+    Column("time", TEXT, nullable=False),
+    Column("state", Choice(EventState), nullable=False),
+    Column("reason", TEXT),
+    Column("interactie_id", TEXT),
+    Column("correlation_id", TEXT),
+    Column("causation_id", TEXT),
+    Column("level", TEXT),
+    Column("body", LargeBinary, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("offers", Integer, nullable=False),
+    UniqueConstraint("source", "id"),
+    Index(None, "exchange", "key"),
+    Index(None, "direction", "key"),
+    Index(None, "id", "key"),
+    Index(None, "type", "key"),
+    Index(None, "subject", "key"),
+    Index(None, "state", "key"),
+    Index(None, "interactie_id", "key"),
+    Index(None, "correlation_id", "key"),
+)
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("exchange", TEXT, nullable=False),
+    Column("type", TEXT, nullable=False),
+    Column("id", TEXT, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("owner", TEXT, nullable=False),
+    Column("body", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+    UniqueConstraint("type", "id", "version"),
+    Index(None, "exchange", "key"),
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("exchange", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("side", Choice(Side), nullable=False),
+    Column("what", TEXT, nullable=False),
+    Column("outcome", Choice(StepOutcome), nullable=False),
+    Column("detail", Details, nullable=False),
+    Column("by", TEXT, nullable=False),
+    Index(None, "exchange", "seq"),
+    sqlite_autoincrement=True,
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("key", TEXT, nullable=False, unique=True),
+    Column("kind", TEXT, nullable=False),
+    Column("ordering_key", TEXT),
+    Column("subject_key", TEXT, nullable=False),
+    Column("endpoint", TEXT),
+    Column("priority", Integer, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claims", Integer, nullable=False),
+    Column("state", Choice(JobState), nullable=False),
+    Column("leased_by", TEXT),
+    Column("lease_until", Moment),
+    Column("reason", TEXT),
+    Column("at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(None, "state", "priority", "due", "seq"),
+    Index(None, "state", "lease_until"),
+    Index(None, "state", "key"),
+    Index(None, "kind", "key"),
+    Index(None, "state", "kind", "key"),
+    Index(None, "kind", "ordering_key", "state", "seq"),
+    Index(None, "subject_key", "kind"),
+    sqlite_autoincrement=True,
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+)

@@ -1,0 +1,108 @@
+"""The unit of work: every access to the store is a function over a connection, run here in a transaction.
+
+`await store.write(work)` returns when the work is durable: what it returned may be acknowledged to a peer. A
+work may be run more than once, sees only committed rows, and must leave the transaction to the store. When it
+raises, nothing of it is stored, and the caller gets what it raised. A cancelled caller does not know whether
+the work was done, as with a lost connection: doing it again must be harmless anyway.
+
+Works raise StoreUnavailable for the disk or database, RefusedByStore for a broken constraint.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from bridge.errors import ConfigError
+from bridge.store.engines import PATIENCE, file_of, make_reader, make_writer, read_url, translate
+from bridge.store.migrate import check_version, current_version, head_version, upgrade, version_in
+from bridge.store.writing import GroupCommit, Pool, Runner
+
+__all__ = ["Store", "current_version", "head_version", "upgrade"]
+
+T = TypeVar("T")
+
+
+class Store:
+    """One open store; safe for use from any thread and event loop. Open it after forking, not before."""
+
+    def __init__(self, url: str, *, writer: Runner, reader: Runner) -> None:
+        self.url = url
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        readers: int = 4,
+        writers: int = 4,
+        create: bool = False,
+        patience: timedelta = PATIENCE,
+    ) -> Self:
+        """Open `sqlite:///PATH` or `postgresql+psycopg://…` with the tables of this version.
+
+        `writers` counts for PostgreSQL only. With `create` a store without tables gets them. `patience`
+        bounds the wait for another process. Raises ConfigError (wrong url, missing, out of date) and
+        StoreUnavailable.
+        """
+        parsed = read_url(url)
+        if create and current_version(url) is None:
+            upgrade(url)
+        file = file_of(parsed)
+        if file and not file.exists():
+            raise ConfigError([f"store {file}: does not exist; run `bridge store upgrade`"])
+        reader = make_reader(parsed, connections=readers, patience=patience)
+        try:
+            check_version(_version(reader), parsed)
+        except BaseException:
+            reader.dispose()
+            raise
+        writer = make_writer(parsed, connections=1 if file else writers, patience=patience)
+        return cls(
+            url,
+            writer=GroupCommit(writer) if file else Pool(writer, threads=writers, name="store writer"),
+            reader=Pool(reader, threads=readers, name="store reader"),
+        )
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run the work and commit it; returns only after the commit is durable."""
+        return await asyncio.wrap_future(self._writer.submit(work))
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run the work over one snapshot; it cannot write."""
+        return await asyncio.wrap_future(self._reader.submit(work))
+
+    def write_sync(self, work: Callable[[Connection], T]) -> T:
+        """As `write`, for a caller without an event loop."""
+        return self._writer.submit(work).result()
+
+    def read_sync(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, for a caller without an event loop."""
+        return self._reader.submit(work).result()
+
+    def close(self) -> None:
+        """Finish what was asked, then let go of every connection. Closing twice is harmless."""
+        self._writer.close()
+        self._reader.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _version(engine: Engine) -> str | None:
+    try:
+        with engine.connect() as connection:
+            return version_in(connection)
+    except SQLAlchemyError as error:
+        raise translate(error) from None

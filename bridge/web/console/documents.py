@@ -1,0 +1,149 @@
+"""Rows of the store as JSON documents: the same for the console's API and for `--json` on the command line.
+
+Content is never in them: of a payload and of an event's body the size and the digest.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from bridge.store.rows import Event, Exchange, Job, Message, Step
+from bridge.web.console.dossier import Dossier, MessageFile
+from bridge.web.console.turn import whose_turn
+from bridge.web.console.views import utc_text
+
+Document = dict[str, Any]
+
+
+def exchange_document(exchange: Exchange) -> Document:
+    return {
+        "key": exchange.key,
+        "direction": exchange.direction,
+        "startedAt": utc_text(exchange.started_at),
+        "changedAt": utc_text(exchange.changed_at),
+        "partner": exchange.partner,
+        "title": exchange.title,
+        "subject": exchange.subject,
+        "state": exchange.state,
+        "reason": exchange.reason,
+        "correlationId": exchange.correlation_id,
+        "conversationId": exchange.conversation_id,
+    }
+
+
+def dossier_document(dossier: Dossier) -> Document:
+    """An exchange with its steps, messages, events and the exchanges related to it."""
+    messages = tuple(file.message for file in dossier.messages)
+    return {
+        **exchange_document(dossier.exchange),
+        "turn": whose_turn(dossier.exchange, messages, dossier.events),
+        "steps": [step_document(step) for step in dossier.steps],
+        "messages": [message_file_document(file) for file in dossier.messages],
+        "events": [event_document(event) for event in dossier.events],
+        "related": [exchange_document(other) for other in dossier.related],
+        "more": dossier.more,
+    }
+
+
+def step_document(step: Step) -> Document:
+    return {
+        "seq": step.seq,
+        "at": utc_text(step.at),
+        "side": step.side,
+        "what": step.what,
+        "outcome": step.outcome,
+        "detail": dict(step.detail),
+        "by": step.by,
+    }
+
+
+def message_document(message: Message) -> Document:
+    return {
+        "key": message.key,
+        "exchange": message.exchange,
+        "direction": message.direction,
+        "kind": message.kind,
+        "messageId": message.message_id,
+        "refToMessageId": message.ref_to_message_id,
+        "conversationId": message.conversation_id,
+        "cpaId": message.cpa_id,
+        "from": {"partyId": message.from_party, "role": message.from_role},
+        "to": {"partyId": message.to_party, "role": message.to_role},
+        "service": message.service,
+        "serviceType": message.service_type,
+        "action": message.action,
+        "state": message.state,
+        "reason": message.reason,
+        "at": utc_text(message.at),
+        "changedAt": utc_text(message.changed_at),
+        "timeToLive": _optional(message.time_to_live),
+        "digest": message.digest,
+        "subject": message.subject,
+        "mapping": message.mapping,
+    }
+
+
+def message_file_document(file: MessageFile) -> Document:
+    return {
+        **message_document(file.message),
+        "parts": [
+            {
+                "contentId": part.content_id,
+                "contentType": part.content_type,
+                "size": part.size,
+                "sha256": part.blob,
+            }
+            for part in file.payloads
+        ],
+        "evidence": [
+            {"kind": item.kind, "at": utc_text(item.at), "size": size, "sha256": item.blob}
+            for item, size in file.evidence
+        ],
+    }
+
+
+def event_document(event: Event) -> Document:
+    return {
+        "key": event.key,
+        "exchange": event.exchange,
+        "direction": event.direction,
+        "source": event.source,
+        "id": event.id,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "state": event.state,
+        "reason": event.reason,
+        "interactieId": event.interactie_id,
+        "correlationId": event.correlation_id,
+        "causationId": event.causation_id,
+        "level": event.level,
+        "at": utc_text(event.at),
+        "changedAt": utc_text(event.changed_at),
+        "offers": event.offers,
+        "size": len(event.body),
+        "sha256": hashlib.sha256(event.body).hexdigest(),
+    }
+
+
+def job_document(job: Job) -> Document:
+    return {
+        "key": job.key,
+        "kind": job.kind,
+        "state": job.state,
+        "subjectKey": job.subject_key,
+        "orderingKey": job.ordering_key,
+        "endpoint": job.endpoint,
+        "priority": job.priority,
+        "due": utc_text(job.due),
+        "attempts": job.attempts,
+        "leasedBy": job.leased_by,
+        "leaseUntil": _optional(job.lease_until),
+        "reason": job.reason,
+        "at": utc_text(job.at),
+        "endedAt": _optional(job.ended_at),
+    }
+
+
+def _optional(at: datetime | None) -> str | None:
+    return None if at is None else utc_text(at)

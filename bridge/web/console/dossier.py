@@ -1,0 +1,64 @@
+"""Everything the store holds about one exchange, read in one snapshot."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bridge.ids import Key
+from bridge.store.blobs import blob_size
+from bridge.store.events import EventFilter, list_events
+from bridge.store.exchanges import get_exchange, related_exchanges
+from bridge.store.messages import MessageFilter, evidence_of, list_messages, payloads_of
+from bridge.store.rows import Event, Evidence, Exchange, Message, NoSuchRow, Payload, Step
+from bridge.store.timeline import last_seq, steps_of
+
+MOST = 100
+"""At most so many messages and as many events of one exchange are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFile:
+    """A message with its parts, and its evidence with sizes; no content."""
+
+    message: Message
+    payloads: tuple[Payload, ...]
+    evidence: tuple[tuple[Evidence, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """An exchange with all that belongs to it, oldest first. `seq` is the newest step of the whole store."""
+
+    exchange: Exchange
+    steps: tuple[Step, ...]
+    messages: tuple[MessageFile, ...]
+    events: tuple[Event, ...]
+    related: tuple[Exchange, ...]
+    more: bool
+    seq: int
+
+
+def find_dossier(tx: Connection, key: Key) -> Dossier | None:
+    try:
+        exchange = get_exchange(tx, key)
+    except NoSuchRow:
+        return None
+    messages = list_messages(tx, MessageFilter(exchange=key), limit=MOST + 1)
+    events = list_events(tx, EventFilter(exchange=key), limit=MOST + 1)
+    return Dossier(
+        exchange=exchange,
+        steps=steps_of(tx, key),
+        messages=tuple(read_message_file(tx, message) for message in reversed(messages[:MOST])),
+        events=tuple(reversed(events[:MOST])),
+        related=related_exchanges(tx, key),
+        more=len(messages) > MOST or len(events) > MOST,
+        seq=last_seq(tx),
+    )
+
+
+def read_message_file(tx: Connection, message: Message) -> MessageFile:
+    return MessageFile(
+        message=message,
+        payloads=payloads_of(tx, message.key),
+        evidence=tuple((item, blob_size(tx, item.blob)) for item in evidence_of(tx, message.key)),
+    )

@@ -1,0 +1,117 @@
+"""Templates to pages: language, addresses of static files, and what every page has."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bridge.web.console.filters import may_be_bsn
+from bridge.web.console.settings import SETTINGS
+from bridge.web.console.text import Catalogue, Language, catalogue, choose_language
+from bridge.web.console.views import Lens
+
+FOLDER = Path(__file__).parent
+LANGUAGE_COOKIE = "language"
+NOW = web.AppKey[Callable[[], datetime]]("now")
+STATIC_TYPES = {
+    "console.css": "text/css; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+class Renderer:
+    """The templates and static files of the package, read once."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(FOLDER / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
+        self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
+
+    def static_href(self, name: str) -> str:
+        return f"/static/{name}?v={self._versions[name]}"
+
+    def is_current(self, name: str, version: str | None) -> bool:
+        return self._versions[name] == version
+
+    def fragment(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(**values)
+
+
+RENDERER = web.AppKey("renderer", Renderer)
+
+
+def language_of(request: web.Request) -> Language:
+    return choose_language(
+        asked=request.query.get("lang"),
+        cookie=request.cookies.get(LANGUAGE_COOKIE),
+        accept=request.headers.get("Accept-Language"),
+        default=request.app[SETTINGS].language,
+    )
+
+
+def words_of(request: web.Request) -> Catalogue:
+    return catalogue(language_of(request))
+
+
+def lens_of(request: web.Request) -> Lens:
+    settings = request.app[SETTINGS]
+    return Lens(
+        words=words_of(request),
+        zone=settings.timezone,
+        now=request.app[NOW](),
+        names=settings.party_names,
+    )
+
+
+def page(
+    request: web.Request,
+    template: str,
+    *,
+    status: int = 200,
+    page: str = "",
+    json_href: str = "",
+    **values: Any,
+) -> web.Response:
+    """A whole page in the language of the viewer; a language that was asked for is remembered."""
+    words = words_of(request)
+    renderer = request.app[RENDERER]
+    text = renderer.fragment(
+        template,
+        t=words,
+        status=status,
+        page=page,
+        json_href=json_href,
+        static=renderer.static_href,
+        languages=[(language, _in_language(request, language)) for language in Language],
+        zone_name=request.app[SETTINGS].timezone.key,
+        **values,
+    )
+    response = html(text, words.language, status=status)
+    if request.query.get("lang") == words.language:
+        response.set_cookie(
+            LANGUAGE_COOKIE, words.language, max_age=31_536_000, httponly=True, samesite="Strict", path="/"
+        )
+    return response
+
+
+def html(text: str, language: Language, *, status: int = 200) -> web.Response:
+    headers = {"Content-Language": language.value, "Vary": "Accept-Language, Cookie"}
+    return web.Response(text=text, status=status, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def _in_language(request: web.Request, language: Language) -> str:
+    """This page in another language; what does not belong in an address is not put in one again."""
+    if request.match_info.http_exception is not None or any(map(may_be_bsn, request.query.values())):
+        return f"/?lang={language}"
+    return str(request.rel_url.update_query(lang=language.value))

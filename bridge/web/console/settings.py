@@ -1,0 +1,28 @@
+"""What the console has to be told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from bridge.web.console.text import Language
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleOptions:
+    """`public_names` are host names besides loopback under which the console is reached.
+
+    `party_names` gives organisations (OIN or party id) the name that people know. `poll` is the time between
+    two looks for new steps.
+    """
+
+    public_names: tuple[str, ...] = ()
+    timezone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Amsterdam"))
+    language: Language = Language.DUTCH
+    party_names: Mapping[str, str] = field(default_factory=dict)
+    poll: timedelta = timedelta(seconds=1)
+
+
+SETTINGS = web.AppKey("settings", ConsoleOptions)

@@ -1,0 +1,409 @@
+"""From rows of the store to what a page shows: words, times and marks. Pure: no store, no clock.
+
+Nothing here opens content: of a payload its size, type and digest are shown, of an event its attributes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from bridge.store.rows import (
+    Direction,
+    Event,
+    EventState,
+    Exchange,
+    ExchangeState,
+    Message,
+    MessageState,
+    Step,
+)
+from bridge.web.console.dossier import Dossier, MessageFile
+from bridge.web.console.text import Catalogue
+from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, Turn, reason_key, whose_turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lens:
+    """Through whose eyes rows are seen: language, time zone, moment of looking, names of organisations."""
+
+    words: Catalogue
+    zone: tzinfo
+    now: datetime
+    names: Mapping[str, str]
+
+    def name(self, party: str) -> str:
+        """The name of an organisation when the settings know it, else its id."""
+        return self.names.get(party, party)
+
+    def moment(self, at: datetime) -> "Moment":
+        local = at.astimezone(self.zone)
+        return Moment(
+            utc=utc_text(at),
+            clock=f"{local:%H:%M:%S}",
+            fraction=f"{local:%f}"[:3],
+            day=self.words.short_day(local.date()),
+            today=local.date() == self.now.astimezone(self.zone).date(),
+        )
+
+
+def utc_text(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A time as a page shows it: local clock and day, with UTC beside it."""
+
+    utc: str
+    clock: str
+    fraction: str
+    day: str
+    today: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.day} {self.clock}.{self.fraction} · {self.utc} (UTC)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """An outcome: an icon and a word, never a colour alone. `tone` is ok, waiting, failed or info."""
+
+    tone: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One exchange in a list."""
+
+    key: str
+    title: str
+    short_title: str
+    subject: str
+    origin: str
+    destination: str
+    direction: str
+    changed: Moment
+    started: Moment
+    state: Mark
+    reason: str
+
+
+def line_of(exchange: Exchange, lens: Lens) -> Line:
+    partner, hub = lens.name(exchange.partner), lens.words("hub")
+    to_hub = exchange.direction == "to-hub"
+    return Line(
+        key=exchange.key,
+        title=exchange.title,
+        short_title=exchange.title.rpartition(".")[2] or exchange.title,
+        subject=exchange.subject or "",
+        origin=partner if to_hub else hub,
+        destination=hub if to_hub else partner,
+        direction=exchange.direction,
+        started=lens.moment(exchange.started_at),
+        changed=lens.moment(exchange.changed_at),
+        state=exchange_mark(exchange.state, lens.words),
+        reason=exchange.reason or "",
+    )
+
+
+def exchange_mark(state: ExchangeState, words: Catalogue) -> Mark:
+    tone = {ExchangeState.DONE: "ok", ExchangeState.ATTENTION: "failed"}.get(state, "waiting")
+    return Mark(tone=tone, word=words(f"state.{state.name.lower()}"))
+
+
+def message_mark(state: MessageState, words: Catalogue) -> Mark:
+    good = {MessageState.MAPPED, MessageState.ACKNOWLEDGED, MessageState.DELIVERED}
+    tone = "ok" if state in good else "failed" if state in STOPPED_MESSAGES else "waiting"
+    return Mark(tone=tone, word=words(f"message.{state.name.lower()}"))
+
+
+def event_mark(state: EventState, words: Catalogue) -> Mark:
+    if state in {EventState.OWN, EventState.UNMATCHED}:
+        tone = "info"
+    elif state in {EventState.OK, EventState.COMPOSED}:
+        tone = "ok"
+    else:
+        tone = "failed" if state in STOPPED_EVENTS else "waiting"
+    return Mark(tone=tone, word=words(f"event.{state.name.lower()}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A label with what it says; `moment` when that is a time, `code` when it is an id to copy."""
+
+    label: str
+    text: str = ""
+    code: bool = False
+    moment: Moment | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    seq: int
+    side: str
+    side_word: str
+    title: str
+    moment: Moment
+    new_day: bool
+    after: str
+    mark: Mark
+    details: tuple[Fact, ...]
+    by: str
+
+
+def steps_of(steps: Iterable[Step], lens: Lens) -> tuple[StepView, ...]:
+    views: list[StepView] = []
+    start: datetime | None = None
+    for step in steps:
+        start = start or step.at
+        moment = lens.moment(step.at)
+        new_day = bool(views) and views[-1].moment.day != moment.day
+        views.append(_step(step, lens, moment=moment, new_day=new_day, after=step.at - start))
+    return tuple(views)
+
+
+def _step(step: Step, lens: Lens, *, moment: Moment, new_day: bool, after: timedelta) -> StepView:
+    words = lens.words
+    tone = step.outcome if step.outcome in {"ok", "waiting", "failed"} else "info"
+    side = step.side if step.side in {"ebms", "hub"} else "bridge"
+    return StepView(
+        seq=step.seq,
+        side=side,
+        side_word=words(f"side.{side}"),
+        title=words.find(f"step.{step.what}") or step.what.replace(".", " ").replace("-", " "),
+        moment=moment,
+        new_day=new_day,
+        after=seconds_text(after),
+        mark=Mark(tone=tone, word=words(f"outcome.{tone}")),
+        details=_details(step.detail, lens),
+        by="" if step.by == "bridge" else step.by,
+    )
+
+
+_FIRST = ("message_id", "event_id", "interactie_id")
+_LAST = ("note", "notes", "reason")
+_SENTENCES = frozenset({"answer", "attempt", "note", "notes", "reason", "way"})
+_PARTIES = frozenset({"from_party", "to_party"})
+
+
+def _details(detail: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
+    """The ids of a step, the one that it is about first and the reason last."""
+    filled = [name for name, text in detail.items() if text]
+    filled.sort(key=lambda name: (name not in _FIRST, name in _LAST, name))
+    return tuple(
+        Fact(
+            label=lens.words.find(f"detail.{name}") or name.replace("_", " "),
+            text=_party(detail[name], None, lens) if name in _PARTIES else detail[name],
+            code=name not in _SENTENCES | _PARTIES,
+        )
+        for name in filled
+    )
+
+
+def seconds_text(span: timedelta) -> str:
+    return f"{span.total_seconds():.3f}"
+
+
+def took_text(span: timedelta) -> str:
+    """A span for a reader: `0.412 s`, `41 min`, `3 h 5 min`."""
+    seconds = span.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.3f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartView:
+    number: int
+    content_id: str
+    content_type: str
+    size: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceView:
+    kind: str
+    moment: Moment
+    size: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordView:
+    """A message or an event: its mark, its header fields, and of a message its parts and evidence."""
+
+    key: str
+    title: str
+    id: str
+    direction: str
+    mark: Mark
+    facts: tuple[Fact, ...]
+    parts: tuple[PartView, ...] = ()
+    evidence: tuple[EvidenceView, ...] = ()
+
+
+def message_view(file: MessageFile, lens: Lens) -> RecordView:
+    message = file.message
+    return RecordView(
+        key=message.key,
+        title=message.action,
+        id=message.message_id,
+        direction=lens.words(f"direction.{message.direction}"),
+        mark=message_mark(message.state, lens.words),
+        facts=_message_facts(message, lens),
+        parts=tuple(
+            PartView(
+                number=part.position + 1,
+                content_id=part.content_id,
+                content_type=part.content_type,
+                size=size_text(part.size),
+                digest=part.blob,
+            )
+            for part in file.payloads
+        ),
+        evidence=tuple(
+            EvidenceView(
+                kind=lens.words.find(f"evidence.{item.kind}") or item.kind,
+                moment=lens.moment(item.at),
+                size=size_text(size),
+                digest=item.blob,
+            )
+            for item, size in file.evidence
+        ),
+    )
+
+
+def _message_facts(message: Message, lens: Lens) -> tuple[Fact, ...]:
+    ids = {
+        "message_id": message.message_id,
+        "ref_to_message_id": message.ref_to_message_id,
+        "conversation_id": message.conversation_id,
+        "cpa_id": message.cpa_id,
+        "from": _party(message.from_party, message.from_role, lens),
+        "to": _party(message.to_party, message.to_role, lens),
+        "service": message.service,
+        "action": message.action,
+        "subject": message.subject,
+        "mapping": message.mapping,
+        "reason": message.reason,
+        "digest": message.digest,
+    }
+    return (
+        *_facts(ids, lens.words),
+        Fact(label=lens.words("field.at"), moment=lens.moment(message.at)),
+        *_time_fact("time_to_live", message.time_to_live, lens),
+        Fact(label=lens.words("field.key"), text=message.key, code=True),
+    )
+
+
+def event_view(event: Event, lens: Lens) -> RecordView:
+    ids = {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "interactie_id": event.interactie_id,
+        "correlation_id": event.correlation_id,
+        "causation_id": event.causation_id,
+        "level": event.level,
+        "reason": event.reason,
+        "offers": str(event.offers) if event.direction == Direction.OUT else None,
+        "size": size_text(len(event.body)),
+        "digest": hashlib.sha256(event.body).hexdigest(),
+    }
+    return RecordView(
+        key=event.key,
+        title=event.type.rpartition(".")[2] or event.type,
+        id=event.id,
+        direction=lens.words(f"direction.{event.direction}"),
+        mark=event_mark(event.state, lens.words),
+        facts=(
+            *_facts(ids, lens.words),
+            Fact(label=lens.words("field.at"), moment=lens.moment(event.at)),
+            Fact(label=lens.words("field.key"), text=event.key, code=True),
+        ),
+    )
+
+
+_PROSE = frozenset({"from", "to", "reason", "offers", "size"})
+
+
+def _facts(ids: Mapping[str, str | None], words: Catalogue) -> tuple[Fact, ...]:
+    return tuple(
+        Fact(label=words(f"field.{name}"), text=text, code=name not in _PROSE)
+        for name, text in ids.items()
+        if text
+    )
+
+
+def _time_fact(name: str, at: datetime | None, lens: Lens) -> tuple[Fact, ...]:
+    return (Fact(label=lens.words(f"field.{name}"), moment=lens.moment(at)),) if at else ()
+
+
+def _party(party: str, role: str | None, lens: Lens) -> str:
+    name = lens.name(party)
+    known = f"{name} ({party})" if name != party else party
+    return f"{known} · {role}" if role else known
+
+
+def size_text(size: int) -> str:
+    """Octets for a reader: `812 B`, `48 KB`, `1.2 MB` (1024 each)."""
+    if size < 1024:
+        return f"{size} B"
+    if size < 1024 * 1024:
+        return f"{size / 1024:.0f} KB"
+    return f"{size / 1024 / 1024:.1f} MB"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeView:
+    """The page of one exchange."""
+
+    line: Line
+    turn: Turn
+    reason_key: str
+    facts: tuple[Fact, ...]
+    steps: tuple[StepView, ...]
+    messages: tuple[RecordView, ...]
+    events: tuple[RecordView, ...]
+    related: tuple[Line, ...]
+    more: bool
+
+
+def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
+    exchange, words = dossier.exchange, lens.words
+    messages = tuple(file.message for file in dossier.messages)
+    ids = {
+        "subject": exchange.subject,
+        "conversation": exchange.conversation_id,
+        "correlation": exchange.correlation_id,
+        "key": exchange.key,
+    }
+    return ExchangeView(
+        line=line_of(exchange, lens),
+        turn=whose_turn(exchange, messages, dossier.events),
+        reason_key=reason_key(exchange, messages, dossier.events),
+        facts=(
+            Fact(label=words("exchange.started"), moment=lens.moment(exchange.started_at)),
+            Fact(label=words("exchange.changed"), moment=lens.moment(exchange.changed_at)),
+            Fact(label=words("exchange.took"), text=took_text(exchange.changed_at - exchange.started_at)),
+            Fact(label=words("exchange.partner"), text=_party(exchange.partner, None, lens)),
+            *(
+                Fact(label=words(f"exchange.{name}"), text=text, code=True)
+                for name, text in ids.items()
+                if text
+            ),
+        ),
+        steps=steps_of(dossier.steps, lens),
+        messages=tuple(message_view(file, lens) for file in dossier.messages),
+        events=tuple(event_view(event, lens) for event in dossier.events),
+        related=tuple(line_of(other, lens) for other in dossier.related),
+        more=dossier.more,
+    )

@@ -1,0 +1,61 @@
+"""Whose turn it is."""
+
+from typing import Any
+
+import pytest
+
+from bridge.store.rows import EventState, Exchange, ExchangeState, MessageState
+from bridge.web.console.turn import Turn, reason_key, whose_turn
+
+
+def made(seeder: Any, exchange_state: ExchangeState, reason: str | None = None) -> Exchange:
+    exchange: Exchange = seeder.exchange(state=exchange_state, reason=reason)
+    return exchange
+
+
+def test_done_is_nobodys_turn(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.DONE)
+    assert whose_turn(exchange, [seeder.message(exchange)], []) is Turn.NOBODY
+
+
+@pytest.mark.parametrize(
+    ("state", "turn"),
+    [
+        (MessageState.RECEIVED, Turn.BRIDGE),
+        (MessageState.WAITING, Turn.PARTNER),
+        (MessageState.MAPPED, Turn.BRIDGE),
+    ],
+)
+def test_running_waits_for_whom_its_message_waits(seeder: Any, state: MessageState, turn: Turn) -> None:
+    exchange = made(seeder, ExchangeState.RUNNING)
+    assert whose_turn(exchange, [seeder.message(exchange, state=state)], []) is turn
+
+
+def test_offered_event_is_the_hubs_turn(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.RUNNING)
+    event = seeder.event(exchange, state=EventState.OFFERED)
+    assert whose_turn(exchange, [seeder.message(exchange)], [event]) is Turn.HUB
+
+
+def test_parked_message_is_the_integrators_turn(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION)
+    message = seeder.message(exchange, state=MessageState.PARKED)
+    assert whose_turn(exchange, [message], []) is Turn.INTEGRATOR
+
+
+def test_attention_is_never_left_to_the_bridge(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION)
+    message = seeder.message(exchange, state=MessageState.RECEIVED)
+    assert whose_turn(exchange, [message], []) is Turn.OPERATOR
+
+
+def test_reason_is_explained_by_its_ebms_code(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION, "SecurityFailure at /Envelope: digest differs")
+    assert reason_key(exchange, [], []) == "SecurityFailure"
+
+
+def test_reason_without_a_code_is_explained_by_the_state_that_stopped(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION, "no mapping")
+    message = seeder.message(exchange, state=MessageState.PARKED)
+    assert reason_key(exchange, [message], []) == "parked"
+    assert reason_key(exchange, [], []) == "unknown"
