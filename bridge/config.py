@@ -35,7 +35,7 @@ FilePath = Annotated[Path, AfterValidator(_beside_the_file)]
 class Section(BaseModel):
     """One table of the file: unknown keys are refused, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class TlsSettings(Section):
@@ -224,6 +224,10 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: is not valid TOML: {error}"]) from error
     _lay_over(table, os.environ if environment is None else environment)
+    for name, field in Settings.model_fields.items():
+        # A section that is not there is read as an empty one, so that its default paths are found too.
+        if not field.is_required() and _section_of(field.annotation) and field.default != ():
+            table.setdefault(name, {})
     folder = path.resolve().parent
     try:
         settings = Settings.model_validate(table, context={"folder": folder})

@@ -6,7 +6,7 @@ import os
 import random
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,17 +31,17 @@ from bridge.store.unit import Store
 from bridge.web.outgoing import PartnerClient
 from bridge.web.tls import client_context
 
-_MAPPING_FILES = {".yaml", ".yml", ".csv", ".json"}
+_MAPPING_FILES = {".yaml", ".csv", ".json", ".structure"}
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """The clock of a real bridge."""
     return datetime.now(UTC)
 
 
 @asynccontextmanager
-async def assemble(settings: Settings) -> AsyncIterator[Bridge]:
-    """A bridge that is ready to run; closes what it opened. Raises ConfigError with every fault found."""
+async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> AsyncIterator[Bridge]:
+    """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault."""
     own = load_own_identities(settings)
     agreements = load_agreements(settings.agreements.folder)
     mappings = load_mapping_folder(settings.mappings.folder)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bridge.cli import certs, event, exchange, job, message, serve
+from bridge.cli import certs, ebms, event, exchange, job, message, serve
 from bridge.cli.output import clean
 from bridge.errors import BridgeError
 
@@ -28,6 +28,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
 app.add_typer(job.app, name="job")
 app.add_typer(certs.app, name="certs")
+app.add_typer(ebms.app, name="ebms")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

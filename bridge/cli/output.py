@@ -16,6 +16,9 @@ from rich.text import Text
 PIPE_WIDTH = 200
 """Columns of a table that does not go to a terminal."""
 
+SHORT = frozenset({"time", "due", "way", "side", "state", "outcome"})
+"""Columns that are never broken over lines."""
+
 TONES = {
     "attention": "bold red",
     "parked": "bold red",
@@ -42,9 +45,11 @@ def print_documents(documents: Iterable[Mapping[str, Any]]) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, fold: str | None = None) -> None:
     """A table that fits the terminal: the column `fold` gives way first, by folding; nothing is cut off."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, header_style="bold"
+    )
     for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=False, ratio=1 if name == fold else None)
+        table.add_column(name, overflow="fold", no_wrap=name in SHORT, ratio=1 if name == fold else None)
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     stdout().print(table)

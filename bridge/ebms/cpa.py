@@ -3,7 +3,8 @@
 Tolerant where real agreements are loose: comments and white space anywhere, attributes with or without
 prefix, transport security versions (`SSL 3.0`) that nobody obeys, `ds:KeyInfo` with more than the
 certificate, missing dates. Strict where a wrong guess would send a message to the wrong place: every
-reference must resolve. All faults of a document are reported at once. Judging an agreement that can be read is `cpa_lint`'s work.
+reference must resolve. All faults of a document are reported at once. Judging an agreement that can be read
+is `cpa_lint`'s work.
 """
 
 from __future__ import annotations
@@ -253,7 +254,6 @@ def _read_characteristics(element: etree._Element, document: Document, where: st
 
     return Characteristics(
         non_repudiation=truth("isNonRepudiationRequired"),
-        non_repudiation_of_receipt=truth("isNonRepudiationReceiptRequired"),
         confidential=protection("isConfidential"),
         authenticated=protection("isAuthenticated"),
         tamper_proof=protection("isTamperProof"),

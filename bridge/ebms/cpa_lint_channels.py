@@ -169,7 +169,8 @@ def _certificate_rules(
     parties = {oin_in(party_id) for party_id in party.party_ids} - {None}
     if oin is None:
         text = "The certificate has no OIN in Subject.serialNumber: it is not PKIoverheid (DK-68, DK-136)."
-        yield Finding(code="no-oin", level=case.strict, where=where, text=text)
+        level = case.strict if parties else Level.WARNING
+        yield Finding(code="no-oin", level=level, where=where, text=text)
     elif parties and oin not in parties:
         text = f"The OIN in the certificate, {oin}, is not the party's and needs its authorisation (DK-37)."
         yield warning("other-oin", where, text)

@@ -45,10 +45,6 @@ class Persistence(StrEnum):
     TRANSIENT_AND_PERSISTENT = "transient-and-persistent"
 
     @property
-    def on_the_line(self) -> bool:
-        return self in (Persistence.TRANSIENT, Persistence.TRANSIENT_AND_PERSISTENT)
-
-    @property
     def in_the_message(self) -> bool:
         return self in (Persistence.PERSISTENT, Persistence.TRANSIENT_AND_PERSISTENT)
 
@@ -147,7 +143,6 @@ class Characteristics:
     """tns:BusinessTransactionCharacteristics, as far as a message service handler acts on them."""
 
     non_repudiation: bool = False
-    non_repudiation_of_receipt: bool = False
     confidential: Persistence = Persistence.NONE
     authenticated: Persistence = Persistence.NONE
     tamper_proof: Persistence = Persistence.NONE

@@ -236,7 +236,7 @@ def _part_head(part: Part) -> str:
     return "".join(f"{line}\r\n" for line in lines if len(line) <= MAX_WRITTEN_LINE)
 
 
-# --- reading: one body after the other ---------------------------------------------------------------------
+# --- reading: one body after the other -------------------------------------------------------------
 
 
 class _Assembly:

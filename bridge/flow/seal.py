@@ -14,6 +14,7 @@ from bridge.ebms.sign import sign_envelope
 from bridge.ebms.write import envelope_octets, write_envelope
 from bridge.errors import ConfigError
 from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.flow.unseal import algorithm_policy
 
 HeaderBlock = tuple[tuple[str, str], ...]
 
@@ -46,6 +47,7 @@ def seal(
             key=_key_for(own, signing),
             digest_method=signing.hash_function,
             signature_method=signing.signature_algorithm,
+            policy=algorithm_policy(bridge),
         )
     parts = message.parts
     if encryption is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import BinaryIO
 
@@ -12,12 +11,12 @@ from bridge.ebms import signals as judgement
 from bridge.ebms.answers import make_pong, make_status_response
 from bridge.ebms.cpa_resolve import signal_terms
 from bridge.ebms.mime import pack
-from bridge.ebms.model import Kind, Message, Party, PartyId
+from bridge.ebms.model import Kind, Message, Party
 from bridge.ebms.read import Received, read_message
 from bridge.ebms.receiving_model import Agreed, CryptoOutcome, Ignore
 from bridge.ebms.sign import references_of_sent
 from bridge.ebms.write import envelope_octets, write_envelope
-from bridge.errors import ConfigError, PeerUnreachable, SoapFault
+from bridge.errors import ConfigError, PeerUnreachable
 from bridge.flow.bridge import Bridge
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers, write_headers

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
-from bridge.ebms.encrypt import decrypt_part
+from bridge.ebms.encrypt import decrypt_part, decryption_failure
 from bridge.ebms.keys import CertificatePolicy, check_certificate
 from bridge.ebms.model import ErrorCode, Part
 from bridge.ebms.read import Received
@@ -14,6 +14,9 @@ from bridge.ebms.receiving import CryptoOutcome
 from bridge.ebms.sign import AlgorithmPolicy, Verified, verify_signature
 from bridge.errors import EbmsError
 from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.log import get_logger
+
+_log = get_logger()
 
 
 def unseal(
@@ -25,11 +28,30 @@ def unseal(
     encryption: EncryptionTerms | None,
 ) -> tuple[Received, CryptoOutcome]:
     """The message with its parts in the clear, and what decrypting and verifying gave. Raises nothing."""
-    outcome = CryptoOutcome()
     if encryption is not None and own is not None:
         received, outcome = _decrypt(bridge, received, own)
-    if received.signatures != 1 or verification is None or outcome.decryption_errors:
+        if outcome.decryption_errors:
+            return received, outcome
+    else:
+        outcome = CryptoOutcome()
+    if received.signatures != 1 or verification is None:
         return received, outcome
+    verified = _verify(bridge, received, verification)
+    if isinstance(verified, Verified):
+        return received, replace(outcome, verified=verified)
+    if outcome.decrypted:
+        # To a peer that tries out ciphertexts, a signature that fails must look like a decryption that fails.
+        _log.warning("signature.failed", message_id=received.message.header.message_id, reason=verified.text)
+        return received, _not_opened(received)
+    return received, replace(outcome, signature_error=verified)
+
+
+def algorithm_policy(bridge: Bridge) -> AlgorithmPolicy:
+    """SHA-1 only where an agreement names it, and never in production (DK-128)."""
+    return AlgorithmPolicy(allow_sha1=not bridge.settings.production)
+
+
+def _verify(bridge: Bridge, received: Received, verification: SigningTerms) -> Verified | EbmsError:
     try:
         verified = verify_signature(
             received.envelope,
@@ -37,30 +59,34 @@ def unseal(
             certificates=verification.certificates,
             digest_method=verification.hash_function,
             signature_method=verification.signature_algorithm,
-            policy=AlgorithmPolicy(allow_sha1=not bridge.settings.production),
+            policy=algorithm_policy(bridge),
         )
     except EbmsError as error:
-        return received, replace(outcome, signature_error=error)
-    untrusted = _untrusted(bridge, received, verified)
-    if untrusted is not None:
-        return received, replace(outcome, signature_error=untrusted)
-    return received, replace(outcome, verified=verified)
+        return error
+    return _untrusted(bridge, received, verified) or verified
 
 
 def _decrypt(bridge: Bridge, received: Received, own: OwnIdentity) -> tuple[Received, CryptoOutcome]:
+    """Every part in the clear. When one does not open, all are said not to: which one is nobody's business."""
     parts: list[Part] = []
-    opened: set[str] = set()
-    errors: list[EbmsError] = []
     for part in received.message.parts:
         try:
             parts.append(decrypt_part(part, keys=own.keys, random=bridge.random))
-            opened.add(part.content_id)
         except EbmsError as error:
-            parts.append(part)
-            errors.append(error)
+            _log.warning(
+                "part.not_decrypted", message_id=received.message.header.message_id, reason=error.text
+            )
+            if error.code == ErrorCode.NOT_SUPPORTED:
+                return received, CryptoOutcome(decryption_errors=(error,))
+            return received, _not_opened(received)
     message = replace(received.message, parts=tuple(parts))
-    outcome = CryptoOutcome(decrypted=frozenset(opened), decryption_errors=tuple(errors))
-    return replace(received, message=message), outcome
+    opened = frozenset(part.content_id for part in parts)
+    return replace(received, message=message), CryptoOutcome(decrypted=opened)
+
+
+def _not_opened(received: Received) -> CryptoOutcome:
+    errors = tuple(decryption_failure(part.content_id) for part in received.message.parts)
+    return CryptoOutcome(decryption_errors=errors)
 
 
 def _untrusted(bridge: Bridge, received: Received, verified: Verified) -> EbmsError | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -84,8 +84,8 @@ class HubClient:
         session: aiohttp.ClientSession,
         settings: HubClientSettings,
         *,
+        now: Callable[[], datetime],
         tokens: TokenCache | None = None,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         new_transaction_id: Callable[[], str] | None = None,
     ) -> None:
         """`new_transaction_id` makes the UUIDv7 that FSC wants on every call."""

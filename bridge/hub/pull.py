@@ -23,7 +23,7 @@ from bridge.hub.answers import (
 from bridge.hub.dialect import SOH_1, Dialect, PullNames
 from bridge.hub.event import Event, write_time
 from bridge.hub.json import Json, Parsed, pointer, write_json
-from bridge.hub.reader import DEFAULT_LIMITS, Limits, inspect_structured, read_members
+from bridge.hub.reader import DEFAULT_LIMITS, Limits, MemberRejected, inspect_structured, read_members
 from bridge.hub.shared import ChannelFault, TokenRefused, is_channel_fault
 
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
@@ -284,7 +284,9 @@ def _read_events(
     members = _members(parsed) or {}
     if "specversion" in members:
         one = inspect_structured(answer.body, limits=limits)
-        return (EventRejected(one.broken),) if one.broken or one.event is None else (one.event,)
+        return (
+            (MemberRejected(one.broken, parsed.value),) if one.broken or one.event is None else (one.event,)
+        )
     listed = _listed_events(members, names)
     if listed is None:
         return None

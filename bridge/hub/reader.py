@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -63,13 +64,22 @@ class Inspected:
         return self.event
 
 
+class MemberRejected(EventRejected):
+    """A member of a batch that is set aside; `octets` is its JSON, for the evidence (never for a log)."""
+
+    def __init__(self, broken: Sequence[Broken], member: Json, *, status: int = 400) -> None:
+        super().__init__(broken, status=status)
+        # Escaped and with NaN allowed, so that a member of any kind can be kept.
+        self.octets = json.dumps(member).encode("ascii")
+
+
 def read_structured(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Event:
     """One event in JSON. Raises EventRejected with every broken rule."""
     return inspect_structured(body, limits=limits).event_or_raise()
 
 
 def read_batch(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> tuple[Event | EventRejected, ...]:
-    """The members of a JSON batch in their order, each by itself an event or the reason why it is none.
+    """The members of a JSON batch in their order, each by itself an event or why it is none (MemberRejected).
 
     Raises EventRejected when the body is no batch at all, or when its members differ in `specversion`.
     """
@@ -93,7 +103,7 @@ def read_members(
     inspected = [
         _inspect_of_batch(member, pointer(at, i), faults, limits) for i, member in enumerate(members)
     ]
-    return tuple(_settle(one) for one in inspected)
+    return tuple(_settle(one, member) for one, member in zip(inspected, members, strict=True))
 
 
 def read_http(headers: Headers, body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Event:
@@ -241,11 +251,10 @@ def _judge(event: Event, broken: list[Broken], *, at: str) -> Inspected:
     )
 
 
-def _settle(inspected: Inspected) -> Event | EventRejected:
-    try:
-        return inspected.event_or_raise()
-    except EventRejected as rejected:
-        return rejected
+def _settle(inspected: Inspected, member: Json) -> Event | EventRejected:
+    if inspected.broken or inspected.event is None:
+        return MemberRejected(inspected.broken, member, status=inspected.status)
+    return inspected.event
 
 
 def _nothing(rule: str, where: str, text: str, *, status: int = 400) -> Inspected:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+_NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
 _NAME = re.compile(r"[a-z0-9]+")
 _PCHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})"
 _AUTHORITY = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@\[\]]|%[0-9A-Fa-f]{2})*"
@@ -38,7 +40,7 @@ def is_attribute_name(name: str) -> bool:
 
 def is_attribute_text(text: str) -> bool:
     """No control characters, noncharacters or lone surrogates (core specification, Type System)."""
-    return not any(_is_forbidden(ord(char)) for char in text)
+    return _FORBIDDEN.search(text) is None
 
 
 def is_uri_reference(text: str) -> bool:
@@ -123,9 +125,3 @@ def _offset(text: str) -> timedelta:
         raise ValueError("offset out of range")
     offset = timedelta(hours=hours, minutes=minutes)
     return -offset if text[0] == "-" else offset
-
-
-def _is_forbidden(code: int) -> bool:
-    if code <= 0x1F or 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF:
-        return True
-    return 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE

@@ -73,6 +73,11 @@ class _Compiler:
     found: list[Diagnostic] = field(default_factory=list)
     drafts: list[_Draft] = field(default_factory=list)
     uses: set[int] = field(default_factory=set)
+    """The rows that something else asks for, by identity."""
+    hiding: dict[int, bool] = field(default_factory=dict)
+    """The rows that are calculated, by identity, and whether the calculation hides its inputs."""
+    levelled: set[int] = field(default_factory=set)
+    """The rows that state their own level, by identity."""
     expressions: Expressions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +93,9 @@ class _Compiler:
         self.group(top, model.rows, model.each)
         for draft in self.drafts:
             self.ways(draft)
+        mark_used(place)
+        plan_reading(top)
+        protect([draft.row for draft in self.drafts], self.parts.standard, self.levelled, self.hiding)
         graph = compile_graph(model, top, self.parts.vocabulary, self.expressions, self.uses)
         events = compile_events(model, top, graph, self.expressions, self.uses)
         return Program(
@@ -365,10 +373,12 @@ class _Compiler:
                 self.found.append(diagnostic("M107", level.span, "a level is 0, 1 or 2"))
             elif level is not None:
                 row.level = int(level.text)
+                self.levelled.add(id(row))
+            row.because = row.because or source.text("because") is not None
 
     def read_way(self, draft: _Draft, source: RowSource) -> Way | None:
         row = draft.row
-        from_place = bool(row.place) and source.text("xpath") is None and not _is_pick_only_write(source)
+        from_place = bool(row.place) and source.text("xpath") is None
         getter: Getter | None = None
         uses: list[Row] = []
         words = row.place
@@ -399,7 +409,8 @@ class _Compiler:
                 diagnostic("M243", draft.row.span, f"row {draft.row.id} has several sources: {', '.join(given)}")
             )
         if calc is not None:
-            getter, uses, _ = self.expressions.calculation(calc, draft.group)
+            getter, uses, hides = self.expressions.calculation(calc, draft.group)
+            self.hiding[id(draft.row)] = hides
             return getter, uses, calc.text
         if text is not None:
             getter, uses = self.expressions.template(text, draft.group)
@@ -477,8 +488,30 @@ class _Compiler:
         return Missing(kind=kind, arg=arg, span=text.span)
 
 
-def _is_pick_only_write(source: RowSource) -> bool:
-    return source.text("header") is not None
+def protect(rows: list[Row], standard: Standard, levelled: set[int], hiding: Mapping[int, bool]) -> None:
+    """Gives each row its level, and a row made of others the privacy class of the most protected of them."""
+    done: set[int] = set()
+
+    def settle(row: Row) -> None:
+        if id(row) in done:
+            return
+        done.add(id(row))
+        inputs = [used for way in (row.read, row.write) if way is not None for used in way.uses]
+        for used in inputs:
+            settle(used)
+        if row.shape is None and inputs and not hiding.get(id(row), False):
+            row.privacy = max((used.privacy for used in inputs), key=lambda name: _strictness(standard, name))
+        if id(row) not in levelled:
+            known = standard.privacy.get(row.privacy)
+            row.level = max([known.level if known else 2, *(used.level for used in inputs if row.shape is None)])
+
+    for row in rows:
+        settle(row)
+
+
+def _strictness(standard: Standard, name: str) -> tuple[bool, int]:
+    known = standard.privacy.get(name)
+    return (known.personal, known.level) if known else (True, 2)
 
 
 def _entity_attribute(shape: Shape, prefixes: Mapping[str, str]) -> Attribute:
@@ -493,7 +526,15 @@ def _entity_attribute(shape: Shape, prefixes: Mapping[str, str]) -> Attribute:
 
 def lay_out(shape: Shape, key: str) -> Place:
     """An empty place for an element and all below it."""
-    place = Place(shape=shape, key=key)
+    place = Place(
+        shape=shape,
+        key=key,
+        leaf=shape.leaf,
+        extra=shape.type.kind is Kind.EXTRA,
+        entity=shape.type.kind is Kind.ENTITY,
+        loose=shape.loose,
+        required=tuple(c.tag for c in shape.children.values() if c.occurs.low > 0 and not c.optional_in),
+    )
     for at, child in enumerate(shape.children.values()):
         below = f"{key}.{child.name}" if key else child.name
         place.children[child.tag] = lay_out(child, below)
@@ -506,6 +547,36 @@ def relay(place: Place, key: str) -> None:
     place.key = key or "."
     for child in place.children.values():
         relay(child, f"{key}.{child.shape.name}" if key else child.shape.name)
+
+
+def mark_used(place: Place) -> tuple[bool, bool]:
+    """Notes for each element whether anything in it is mapped, and which children composing can fill."""
+    own = [*place.attributes.values(), *([place.row] if place.row else []), *(row for *_, row in place.picks)]
+    used = bool(own) or place.group is not None
+    writes = any(row.write is not None for row in own)
+    for tag, child in place.children.items():
+        child_used, child_writes = mark_used(child)
+        used = used or child_used
+        writes = writes or child_writes
+        if child_writes and not child.dropped:
+            place.written[tag] = child
+    place.used = used
+    return used, writes
+
+
+def plan_reading(group: Group) -> None:
+    """Sorts out once which rows a run must ask for and which go to the resource."""
+    quiet = (MissingKind.OMIT, MissingKind.NIL)
+    group.asked = tuple(
+        row
+        for row in group.rows.values()
+        if row.read is not None
+        and (row.place or row.resource is not None or row.remember)
+        and not (row.read.from_place and row.read.missing.kind in quiet)
+    )
+    group.kept = tuple(row for row in group.rows.values() if row.read is not None and row.resource)
+    for below in group.groups.values():
+        plan_reading(below)
 
 
 def resource_levels(top: Group) -> dict[str, int]:

@@ -123,9 +123,14 @@ class Mapped:
     resource: ResourceDraft | None
     values: Mapping[str, str]
     findings: tuple[Finding, ...]
-    trace: tuple[TraceLine, ...] = field(repr=False)
+    make_trace: Callable[[], tuple[TraceLine, ...]] = field(repr=False, compare=False)
     attachments: tuple[Attachment, ...] = ()
     answer: Answer | None = None
+
+    @property
+    def trace(self) -> tuple[TraceLine, ...]:
+        """Where every value came from; made when it is asked for."""
+        return self.make_trace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +174,12 @@ class Composed:
     """Of conversationId, refToMessageId and to, those that the mapping or the earlier exchange gives."""
     values: Mapping[str, str]
     findings: tuple[Finding, ...]
-    trace: tuple[TraceLine, ...] = field(repr=False)
+    make_trace: Callable[[], tuple[TraceLine, ...]] = field(repr=False, compare=False)
+
+    @property
+    def trace(self) -> tuple[TraceLine, ...]:
+        """Where every value came from; made when it is asked for."""
+        return self.make_trace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,10 +83,10 @@ class Expressions:
         labels = [label for _, label in function.params]
         getters: list[Getter] = []
         uses: list[Row] = []
-        items: Group | None = None
+        items = _Items()
         for at, (word, kind) in enumerate(zip(words, kinds, strict=True)):
             label = labels[at] if at < len(labels) else ""
-            getter, used, items = self._word(word, kind, label, group, items, text.span.part(text.text, word))
+            getter, used = self._word(word, kind, label, group, items, text.span.part(text.text, word))
             getters.append(getter)
             uses += used
         compute = function.compute
@@ -97,38 +97,49 @@ class Expressions:
         return get, uses, function.hides
 
     def _word(
-        self, word: str, kind: Param, label: str, group: Group, items: Group | None, span: Span
-    ) -> tuple[Getter, list[Row], Group | None]:
+        self, word: str, kind: Param, label: str, group: Group, items: _Items, span: Span
+    ) -> tuple[Getter, list[Row]]:
+        """One word in the brackets of a calculation; `items` carries the group that later words speak of."""
         if kind is Param.ROW:
-            return *self.operand(word, group, span), items
+            return self.operand(word, group, span)
         if kind is Param.EACH:
-            found = group.groups.get(word)
-            if found is None:
+            items.group = group.groups.get(word)
+            if items.group is None:
                 self.found.append(unknown("M240", span, f"there is no each {word} here", word, group.groups))
-                return _nothing, [], None
-            return _all_items(found), list(found.rows.values()), found
+            return items.all, []
         if kind is Param.ITEM:
-            if items is not None and word not in items.rows:
-                self.found.append(unknown("M240", span, f"there is no row {word} in {items.id}", word, items.rows))
-            return _constant(word), [], items
+            return _constant(word), self._item(word, items, span)
         if kind is Param.ITEMS:
-            name, _, row = word.partition("/")
-            found = group.groups.get(name)
-            if found is None or row not in found.rows:
-                known = [f"{g.id}/{r}" for g in group.groups.values() for r in g.rows]
-                self.found.append(unknown("M240", span, f"there is no {word}: write each/row", word, known))
-                return _nothing, [], items
-            return _column(found, found.rows[row]), [found.rows[row]], items
+            return self._items(word, group, span)
         if kind is Param.LIST:
             self.use_list(word, span)
-            return _constant(word), [], items
-        if kind is Param.NUMBER and not (word.isascii() and word.isdigit()):
+        elif kind is Param.NUMBER and not (word.isascii() and word.isdigit()):
             self.found.append(diagnostic("M242", span, f"{word} is no number"))
         elif kind is Param.NUMBER:
-            return _constant(int(word)), [], items
-        if kind is Param.WORD and word != label:
+            return _constant(int(word)), []
+        elif kind is Param.WORD and word != label:
             self.found.append(diagnostic("M242", span, f"here stands the word {label}", replacement=label))
-        return _constant(word), [], items
+        return _constant(word), []
+
+    def _item(self, word: str, items: _Items, span: Span) -> list[Row]:
+        if items.group is None:
+            return []
+        if word not in items.group.rows:
+            said = f"there is no row {word} in {items.group.id}"
+            self.found.append(unknown("M240", span, said, word, items.group.rows))
+            return []
+        row = items.group.rows[word]
+        items.rows.append(row)
+        return [row]
+
+    def _items(self, word: str, group: Group, span: Span) -> tuple[Getter, list[Row]]:
+        name, _, row = word.partition("/")
+        found = group.groups.get(name)
+        if found is None or row not in found.rows:
+            known = [f"{g.id}/{r}" for g in group.groups.values() for r in g.rows]
+            self.found.append(unknown("M240", span, f"there is no {word}: write each/row", word, known))
+            return _nothing, []
+        return _column(found, found.rows[row]), [found.rows[row]]
 
     def _call(self, text: Scalar) -> tuple[str, list[str]]:
         found = _CALL.fullmatch(text.text.strip())
@@ -243,11 +254,18 @@ def _constant(value: Json) -> Getter:
     return lambda _: value
 
 
-def _all_items(group: Group) -> Getter:
-    rows = list(group.rows.values())
-    return lambda scope: [
-        {row.id: item.value(row) for row in rows} for item in scope.items.get(group.id, ())
-    ]
+@dataclass(slots=True)
+class _Items:
+    """The repeated group that a calculation looks through, and the rows of it that it needs."""
+
+    group: Group | None = None
+    rows: list[Row] = field(default_factory=list)
+
+    def all(self, scope: Scope) -> Json:
+        if self.group is None:
+            return []
+        items = scope.items.get(self.group.id, ())
+        return [{row.id: item.value(row) for row in self.rows} for item in items]
 
 
 def _column(group: Group, row: Row) -> Getter:

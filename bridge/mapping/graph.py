@@ -10,7 +10,7 @@ from bridge.mapping.diagnostics import diagnostic, unknown
 from bridge.mapping.expressions import Expressions
 from bridge.mapping.functions.base import text_of
 from bridge.mapping.model import EventModel, MappingModel, NodeModel
-from bridge.mapping.program import Event, Getter, Group, Json, Node, Program, Row, Scope
+from bridge.mapping.program import Event, Getter, Group, Json, Node, Program, Property, Row, Scope
 from bridge.mapping.standard import Vocabulary
 from bridge.mapping.yamltree import Scalar
 
@@ -61,6 +61,7 @@ def _node(
         group=group if node.each is not None else None,
         when=when,
         properties=tuple(_property(n, t, names, group, vocabulary, read, uses) for n, t in node.properties),
+        id_uses=tuple(made_of),
     )
 
 
@@ -72,7 +73,7 @@ def _property(
     vocabulary: Vocabulary,
     read: Expressions,
     uses: set[int],
-) -> tuple[str, str | None, Getter | None]:
+) -> Property:
     spellings = vocabulary.properties.get(name.text)
     if spellings is None:
         said = f"{name.text} is no property of the vocabulary"
@@ -82,10 +83,10 @@ def _property(
         target = text.text[2:].strip()
         if target not in nodes:
             read.found.append(unknown("M250", text.span, f"there is no node {target}", target, nodes))
-        return written, target, None
+        return Property(name=written, span=text.span, target=target, getter=None)
     getter, used = read.template(text, group)
     uses.update(map(id, used))
-    return written, None, getter
+    return Property(name=written, span=text.span, target=None, getter=getter, uses=tuple(used))
 
 
 def _node_id(node: NodeModel, model: MappingModel, group: Group, read: Expressions) -> tuple[Getter, list[Row]]:
@@ -160,9 +161,9 @@ def _event(event: EventModel, top: Group, graph: Mapping[str, Node], read: Expre
         read.found.append(diagnostic("M601", event.type.span, said))
     subject, used = read.template(event.subject, top)
     times = [read.operand(word.text, top, word.span) for word in event.time]
-    members = [(name.text, read.template(text, top)) for name, text in event.members]
+    members = [(name.text, text, read.template(text, top)) for name, text in event.members]
     when, tested = read.condition(event.when, top)
-    for rows in (used, tested, *(rows for _, rows in times), *(rows for _, (_, rows) in members)):
+    for rows in (used, tested, *(rows for _, rows in times), *(rows for _, _, (_, rows) in members)):
         uses.update(map(id, rows))
     for names in (event.nodes, *(names for _, names in event.levels)):
         for name in names:
@@ -170,10 +171,12 @@ def _event(event: EventModel, top: Group, graph: Mapping[str, Node], read: Expre
                 read.found.append(unknown("M250", name.span, f"there is no node {name.text}", name.text, graph))
     return Event(
         type=event.type.text,
+        span=event.subject.span,
         subject=subject,
+        subject_uses=tuple(used),
         times=tuple(getter for getter, _ in times),
         nodes=tuple(n.text for n in event.nodes),
-        members=tuple((name, getter) for name, (getter, _) in members),
+        members=tuple(Property(name=n, span=t.span, target=None, getter=g, uses=tuple(u)) for n, t, (g, u) in members),
         when=when,
         family=event.family.text if event.family else None,
         levels=tuple((int(level.text), tuple(n.text for n in names)) for level, names in event.levels),
@@ -202,15 +205,15 @@ def build_graph(program: Program, names: tuple[str, ...], top: Scope) -> dict[st
 
 
 def _written(node: Node, node_id: str, scope: Scope, made: Mapping[str, list[tuple[str, Scope]]]) -> dict[str, Json]:
-    written: dict[str, Json] = {"@id": node_id, "@type": list(node.types)}
-    for name, target, getter in node.properties:
-        if target is not None:
-            ids = list(dict.fromkeys(other for other, _ in made.get(target, ())))
+    written: dict[str, Json] = {"@id": node_id, "@type": list(node.types[:2])}
+    for item in node.properties:
+        if item.target is not None:
+            ids = list(dict.fromkeys(other for other, _ in made.get(item.target, ())))
             links = [{"@id": other} for other in ids]
             if links:
-                written[name] = links[0] if len(links) == 1 else links
-        elif getter is not None and (value := getter(scope)) is not None:
-            written[name] = value
+                written[item.name] = links[0] if len(links) == 1 else links
+        elif item.getter is not None and (value := item.getter(scope)) is not None:
+            written[item.name] = value
     return written
 
 

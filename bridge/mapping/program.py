@@ -102,6 +102,8 @@ class Row:
     privacy: str
     level: int
     remember: bool
+    because: bool = False
+    """The mapping gives a reason for showing it lower than its class or its inputs allow."""
     read: Way | None = None
     write: Way | None = None
 
@@ -129,6 +131,14 @@ class Place:
     children: dict[str, Place] = field(default_factory=dict)
     """By Clark name, in the order of the standard."""
     order: dict[str, int] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    """The children that stand in every message."""
+    written: dict[str, Place] = field(default_factory=dict)
+    """The children in which composing can put something."""
+    leaf: bool = False
+    extra: bool = False
+    entity: bool = False
+    loose: bool = False
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -146,6 +156,10 @@ class Group:
     groups: dict[str, Group] = field(default_factory=dict)
     scalar: Row | None = None
     """The row that is the item itself."""
+    asked: tuple[Row, ...] = ()
+    """The rows that reading asks for even when nothing was found: they have a source, a default or must be there."""
+    kept: tuple[Row, ...] = ()
+    """The rows that reading puts in the resource."""
 
     def find(self, row: str) -> tuple[int, Row] | None:
         """The nearest row of that name: how many groups up, and the row."""
@@ -159,6 +173,17 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Property:
+    """A name in the graph or beside it, and the node that it points to or the value."""
+
+    name: str
+    span: Span
+    target: str | None
+    getter: Getter | None
+    uses: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Node:
     id: str
     span: Span
@@ -168,17 +193,19 @@ class Node:
     make_id: Getter
     group: Group | None
     when: Condition | None
-    properties: tuple[tuple[str, str | None, Getter | None], ...]
-    """The name in the graph, then the node that it points to, or the text."""
+    properties: tuple[Property, ...]
+    id_uses: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Event:
     type: str
+    span: Span
     subject: Getter
+    subject_uses: tuple[Row, ...]
     times: tuple[Getter, ...]
     nodes: tuple[str, ...]
-    members: tuple[tuple[str, Getter], ...]
+    members: tuple[Property, ...]
     when: Condition | None
     family: str | None
     levels: tuple[tuple[int, tuple[str, ...]], ...]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lxml import etree
@@ -76,11 +77,10 @@ class Reading(BaseMachine):
             if self.elements == MAX_ELEMENTS + 1:
                 self.fault("M911", f"the message has more than {MAX_ELEMENTS} elements", place="/")
             return
-        shape = place.shape
         nil, reason = self.attributes(element, place, scope)
-        if shape.type.kind is Kind.EXTRA:
+        if place.extra:
             self.extra(element, place, scope)
-        elif shape.leaf:
+        elif place.leaf:
             self.leaf(element, place, scope, nil, reason)
         else:
             self.children(element, place, scope, nil, reason)
@@ -100,7 +100,7 @@ class Reading(BaseMachine):
                 self.found(place.attributes[name], scope, text, element)
             elif not self.known_attribute(shape, str(name), text):
                 self.fault("M916", "an attribute that the standard does not know", place=shape.path or "/")
-        if shape.type.kind is Kind.ENTITY:
+        if place.entity:
             self.check_entity(place, scope, entity, element)
         return nil, reason
 
@@ -146,7 +146,7 @@ class Reading(BaseMachine):
                 continue
             at = place.order[tag]
             counts[tag] = counts.get(tag, 0) + 1
-            if at < last and not place.shape.loose:
+            if at < last and not place.loose:
                 self.fault("M913", "it stands after an element that comes later", place=below.shape.path)
             last = max(last, at)
             self.child(child, below, scope, counts[tag])
@@ -186,10 +186,9 @@ class Reading(BaseMachine):
             self.fault("M916", "text stands between the elements", place=place.shape.path or "/")
 
     def required(self, place: Place, counts: dict[str, int]) -> None:
-        for tag, child in place.children.items():
-            shape = child.shape
-            if tag not in counts and shape.occurs.low > 0 and not shape.optional_in:
-                self.fault("M914", "a required element is absent", place=shape.path)
+        for tag in place.required:
+            if tag not in counts:
+                self.fault("M914", "a required element is absent", place=place.children[tag].shape.path)
 
     def empty(self, place: Place, scope: Scope, nil: bool, reason: str | None) -> None:
         """An element without content, whose way of being empty is kept."""
@@ -301,7 +300,7 @@ class Reading(BaseMachine):
     def settle(self, scope: Scope) -> None:
         """Asks for every row once, so that all that is missing is reported together."""
         gone = "." in scope.forms
-        for row in scope.group.rows.values():
+        for row in scope.group.asked:
             if row.read is not None and not (gone and row.read.from_place):
                 scope.value(row)
         for items in scope.items.values():
@@ -326,7 +325,7 @@ class Reading(BaseMachine):
             resource=self.resource(body),
             values=self.remembered(),
             findings=tuple(self.findings),
-            trace=trace_lines(self.program, self.top, writing=False),
+            make_trace=partial(trace_lines, self.program, self.top, writing=False),
             attachments=tuple(Attachment(reference=k, content=v) for k, v in self.kept.items()),
             answer=self.answer(),
         )
@@ -352,9 +351,9 @@ class Reading(BaseMachine):
     # -- the resource ---------------------------------------------------------------------------------------------
 
     def fill(self, body: dict[str, Json], scope: Scope) -> None:
-        for row in scope.group.rows.values():
-            if row.resource and row.read is not None:
-                value = scope.value(row)
+        for row in scope.group.kept:
+            if row.resource:
+                value = scope.values.get(row.id)
                 if value is not None:
                     _put(body, row.resource, value)
                 elif row.id in scope.forms:
@@ -369,7 +368,7 @@ class Reading(BaseMachine):
 
     def item(self, group: Group, scope: Scope) -> Json:
         if group.scalar is not None:
-            value = scope.value(group.scalar)
+            value = scope.values.get(group.scalar.id)
             form = scope.forms.get(group.scalar.id, "leeg")
             return value if value is not None else {"_afwezig": {".": form}}
         body: dict[str, Json] = {}
@@ -420,8 +419,11 @@ class Reading(BaseMachine):
     def members(self, event: Event) -> dict[str, Json]:
         if not self.context.members:
             return {}
-        members = {name: value for name, getter in event.members if (value := getter(self.top)) is not None}
-        absent = [name for name, _ in event.members if name in _PROFILE_MEMBERS and name not in members]
+        members: dict[str, Json] = {}
+        for member in event.members:
+            if member.getter is not None and (value := member.getter(self.top)) is not None:
+                members[member.name] = value
+        absent = [m.name for m in event.members if m.name in _PROFILE_MEMBERS and m.name not in members]
         if absent:
             said = f"the profile of {event.type} asks for {' and '.join(absent)}, which the message does not give"
             self.fault("M915", said)

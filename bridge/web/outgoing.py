@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
@@ -52,7 +51,7 @@ class PartnerClient:
             ) as answer:
                 octets = await _read_bounded(answer.content)
                 return PostAnswer(status=answer.status, headers=tuple(answer.headers.items()), body=octets)
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise PeerUnreachable("no answer within the time limit") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise PeerUnreachable(_say(error)) from error

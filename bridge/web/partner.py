@@ -58,7 +58,7 @@ async def _take(bridge: Bridge, request: web.Request) -> HttpAnswer:
     settings = bridge.settings.partner_listener
     limits = Limits(max_total=settings.max_message_bytes, max_part=settings.max_message_bytes)
     headers = tuple((name, value) for name, value in request.headers.items())
-    with tempfile.SpooledTemporaryFile(max_size=_RAW_IN_MEMORY) as spool:  # noqa: ASYNC230 - small writes to a local file
+    with tempfile.SpooledTemporaryFile(max_size=_RAW_IN_MEMORY) as spool:
         raw = cast(BinaryIO, spool)
         reader = PackageReader(headers, limits=limits, new_sink=lambda: _sink(settings.spool_above_bytes))
         try:

@@ -1,5 +1,7 @@
 """Reading: every outcome of hostile, sloppy and right messages."""
 
+# ruff: noqa: E501  (the tables hold whole elements)
+
 import json
 import os
 import re
@@ -91,7 +93,7 @@ def refused(text):
     return caught.value
 
 
-# --- values ------------------------------------------------------------------------------------------------
+# --- values ----------------------------------------------------------------------------------------
 
 
 def test_a_plain_message_is_read():
@@ -158,13 +160,12 @@ def test_elements_may_come_in_any_order_in_the_soap_header():
 
 
 def test_any_prefix_is_read():
-    text = (
-        envelope()
-        .replace("soap:", "SOAP-ENV:")
-        .replace("xmlns:SOAP-ENV:", "x")
-        .replace("xmlns:soap", "xmlns:SOAP-ENV")
-    )
-    text = text.replace("eb:", "").replace("xmlns:eb=", "xmlns=")
+    text = envelope().replace("soap:", "SOAP-ENV:").replace("xmlns:soap=", "xmlns:SOAP-ENV=")
+    text = text.replace("eb:", "").replace("xmlns:eb=", "xmlns:e=").replace("<eb:", "<")
+    for name in ("version", "type"):
+        text = text.replace(f" {name}=", f" e:{name}=")
+    text = re.sub(r"<(/?)([A-Z][A-Za-z]+)([ >])", r"<\1e:\2\3", text)
+    assert "<e:MessageHeader" in text
     assert read(text).message == read(envelope()).message
 
 
@@ -183,7 +184,7 @@ def test_signatures_in_the_header_are_counted():
     assert read(envelope(header="<ds:Signature/><ds:Signature/>")).signatures == 2
 
 
-# --- faults: nobody can be answered --------------------------------------------------------------------------
+# --- faults: nobody can be answered ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_a_fault_frees_the_parts(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# --- problems: the sender can be told --------------------------------------------------------------------------
+# --- problems: the sender can be told --------------------------------------------------------------
 
 HEADER = "//Header/MessageHeader"
 
@@ -283,17 +284,33 @@ HEADER = "//Header/MessageHeader"
         ("<eb:Role>Melder</eb:Role>", "<eb:Role>a</eb:Role><eb:Role>b</eb:Role>", f"{HEADER}/From/Role"),
         ("<eb:Timestamp>2026-11-20T10:00:00.123+01:00</eb:Timestamp>", "", f"{HEADER}/MessageData/Timestamp"),
         ("2026-11-20T10:00:00.123+01:00", "yesterday", f"{HEADER}/MessageData/Timestamp"),
-        ("</eb:MessageData>", "<eb:TimeToLive>Tue Jul 10 20:01:14 HKT 2007</eb:TimeToLive></eb:MessageData>", f"{HEADER}/MessageData/TimeToLive"),
-        ("</eb:MessageData>", "<eb:RefToMessageId/></eb:MessageData>", f"{HEADER}/MessageData/RefToMessageId"),
-        ("</eb:MessageData>", "<eb:RefToMessageId>a</eb:RefToMessageId><eb:RefToMessageId>b</eb:RefToMessageId></eb:MessageData>", f"{HEADER}/MessageData/RefToMessageId"),
+        (
+            "</eb:MessageData>",
+            "<eb:TimeToLive>Tue Jul 10 20:01:14 HKT 2007</eb:TimeToLive></eb:MessageData>",
+            f"{HEADER}/MessageData/TimeToLive",
+        ),
+        (
+            "</eb:MessageData>",
+            "<eb:RefToMessageId/></eb:MessageData>",
+            f"{HEADER}/MessageData/RefToMessageId",
+        ),
+        (
+            "</eb:MessageData>",
+            "<eb:RefToMessageId>a</eb:RefToMessageId><eb:RefToMessageId>b</eb:RefToMessageId></eb:MessageData>",
+            f"{HEADER}/MessageData/RefToMessageId",
+        ),
         ("<eb:CPAId>", "<eb:CPAId>other</eb:CPAId><eb:CPAId>", f"{HEADER}/CPAId"),
         ("<eb:CPAId>melding_1", "<eb:CPAId><eb:x/>melding_1", f"{HEADER}/CPAId"),
         ("</eb:MessageHeader>", "<eb:Unknown/></eb:MessageHeader>", f"{HEADER}/Unknown"),
         ("</eb:MessageHeader>", "text</eb:MessageHeader>", HEADER),
-        ("</eb:MessageHeader>", "<eb:DuplicateElimination>x</eb:DuplicateElimination></eb:MessageHeader>", f"{HEADER}/DuplicateElimination"),
+        (
+            "</eb:MessageHeader>",
+            "<eb:DuplicateElimination>x</eb:DuplicateElimination></eb:MessageHeader>",
+            f"{HEADER}/DuplicateElimination",
+        ),
         ('mustUnderstand="1"', 'mustUnderstand="true"', f"{HEADER}/@mustUnderstand"),
     ],
-)  # fmt: skip
+)
 def test_a_breach_of_the_schema_is_inconsistent_at_its_place(old, new, location):
     assert ("Inconsistent", location) in problems(edited(old, new))
 
@@ -323,25 +340,57 @@ def test_what_is_missing_has_a_placeholder():
         (f'<eb:AckRequested {BLOCK} eb:signed="true"/>' * 2, "", "//Header/AckRequested"),
         (f'<eb:SyncReply {BLOCK} soap:actor="{NEXT}"/>' * 2, "", "//Header/SyncReply"),
         (f"<eb:MessageOrder {BLOCK}/>", "", "//Header/MessageOrder/SequenceNumber"),
-        (f"<eb:MessageOrder {BLOCK}><eb:SequenceNumber>100000000</eb:SequenceNumber></eb:MessageOrder>", "", "//Header/MessageOrder/SequenceNumber"),
-        (f"<eb:MessageOrder {BLOCK}><eb:SequenceNumber>٣</eb:SequenceNumber></eb:MessageOrder>", "", "//Header/MessageOrder/SequenceNumber"),
-        (f'<eb:MessageOrder {BLOCK}><eb:SequenceNumber eb:status="x">1</eb:SequenceNumber></eb:MessageOrder>', "", "//Header/MessageOrder/SequenceNumber/@status"),
+        (
+            f"<eb:MessageOrder {BLOCK}><eb:SequenceNumber>100000000</eb:SequenceNumber></eb:MessageOrder>",
+            "",
+            "//Header/MessageOrder/SequenceNumber",
+        ),
+        (
+            f"<eb:MessageOrder {BLOCK}><eb:SequenceNumber>٣</eb:SequenceNumber></eb:MessageOrder>",
+            "",
+            "//Header/MessageOrder/SequenceNumber",
+        ),
+        (
+            f'<eb:MessageOrder {BLOCK}><eb:SequenceNumber eb:status="x">1</eb:SequenceNumber></eb:MessageOrder>',
+            "",
+            "//Header/MessageOrder/SequenceNumber/@status",
+        ),
         (ACK * 2, "", "//Header/Acknowledgment"),
-        (ACK.replace("<eb:RefToMessageId>r-1@x</eb:RefToMessageId>", ""), "", "//Header/Acknowledgment/RefToMessageId"),
-        (ACK.replace("</eb:From>", '</eb:From><ds:Reference URI=""/>'), "", "//Header/Acknowledgment/Reference"),
+        (
+            ACK.replace("<eb:RefToMessageId>r-1@x</eb:RefToMessageId>", ""),
+            "",
+            "//Header/Acknowledgment/RefToMessageId",
+        ),
+        (
+            ACK.replace("</eb:From>", '</eb:From><ds:Reference URI=""/>'),
+            "",
+            "//Header/Acknowledgment/Reference",
+        ),
         (f'<eb:ErrorList {BLOCK} eb:highestSeverity="Warning"/>', "", "//Header/ErrorList/Error"),
-        (f'<eb:ErrorList {BLOCK}><eb:Error eb:errorCode="Unknown" eb:severity="Error"/></eb:ErrorList>', "", "//Header/ErrorList/@highestSeverity"),
-        (f'<eb:ErrorList {BLOCK} eb:highestSeverity="Error"><eb:Error eb:severity="Fatal"/></eb:ErrorList>', "", "//Header/ErrorList/Error/@severity"),
+        (
+            f'<eb:ErrorList {BLOCK}><eb:Error eb:errorCode="Unknown" eb:severity="Error"/></eb:ErrorList>',
+            "",
+            "//Header/ErrorList/@highestSeverity",
+        ),
+        (
+            f'<eb:ErrorList {BLOCK} eb:highestSeverity="Error"><eb:Error eb:severity="Fatal"/></eb:ErrorList>',
+            "",
+            "//Header/ErrorList/Error/@severity",
+        ),
         ("", MANIFEST * 2, "//Body/Manifest"),
         ("", '<eb:Manifest eb:version="2.0"/>', "//Body/Manifest/Reference"),
         ("", MANIFEST.replace('xlink:href="cid:p"', 'href="cid:p"'), "//Body/Manifest/Reference/@href"),
         ("", MANIFEST.replace('"simple"', '"extended"'), "//Body/Manifest/Reference/@type"),
         ("", '<eb:StatusRequest eb:version="2.0"/>', "//Body/StatusRequest/RefToMessageId"),
-        ("", '<eb:StatusResponse eb:version="2.0"><eb:RefToMessageId>a</eb:RefToMessageId></eb:StatusResponse>', "//Body/StatusResponse/@messageStatus"),
+        (
+            "",
+            '<eb:StatusResponse eb:version="2.0"><eb:RefToMessageId>a</eb:RefToMessageId></eb:StatusResponse>',
+            "//Body/StatusResponse/@messageStatus",
+        ),
         ("", f"<eb:SyncReply {BLOCK}/>", "//Body/SyncReply"),
         ("<eb:Manifest/>", "", "//Header/Manifest"),
     ],
-)  # fmt: skip
+)
 def test_a_broken_extension_element_is_inconsistent_at_its_place(header, body, location):
     assert ("Inconsistent", location) in problems(read(envelope(header=header, body=body)))
 
@@ -383,7 +432,7 @@ def test_a_broken_part_is_a_problem_of_the_message():
     assert received.message.parts == ()
 
 
-# --- what the signature does not cover ---------------------------------------------------------------------------
+# --- what the signature does not cover -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("actor", [NEXT, NEXT_MSH, f" {NEXT} "])
@@ -440,7 +489,7 @@ def test_an_encrypted_message_header_is_refused():
     assert refused(envelope().replace(MESSAGE_HEADER, text)).fault_code == "Client"
 
 
-# --- tolerated, with a note -----------------------------------------------------------------------------------
+# --- tolerated, with a note ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -450,21 +499,61 @@ def test_an_encrypted_message_header_is_refused():
         (envelope(edit=[("m-1@melder.example.nl", "M1")]), "the MessageId has no @"),
         (envelope(edit=[("00.123+01:00", "00")]), "a time has no zone; it is read as UTC"),
         (envelope(edit=[("<eb:CPAId>", '<eb:CPAId type="x">')]), "an attribute without namespace is ignored"),
-        (envelope(edit=[("<eb:CPAId>", '<eb:CPAId xmlns:x="urn:x" x:y="">')]), "a foreign attribute is ignored"),
-        (envelope(edit=[("</eb:MessageHeader>", "<x xmlns='urn:x'/></eb:MessageHeader>")]), "a foreign element is ignored"),
-        (envelope(edit=[("</eb:MessageHeader>", "<eb:Description>x</eb:Description></eb:MessageHeader>")]), "a Description has no xml:lang"),
-        (envelope(edit=[("</eb:MessageHeader>", "<eb:Description xml:lang='nl'/></eb:MessageHeader>")]), "a Description is empty"),
-        (envelope(header=f'<eb:AckRequested {BLOCK} eb:signed="true"/>'), "AckRequested has no actor; it means the To party"),
+        (
+            envelope(edit=[("<eb:CPAId>", '<eb:CPAId xmlns:x="urn:x" x:y="">')]),
+            "a foreign attribute is ignored",
+        ),
+        (
+            envelope(edit=[("</eb:MessageHeader>", "<x xmlns='urn:x'/></eb:MessageHeader>")]),
+            "a foreign element is ignored",
+        ),
+        (
+            envelope(edit=[("</eb:MessageHeader>", "<eb:Description>x</eb:Description></eb:MessageHeader>")]),
+            "a Description has no xml:lang",
+        ),
+        (
+            envelope(edit=[("</eb:MessageHeader>", "<eb:Description xml:lang='nl'/></eb:MessageHeader>")]),
+            "a Description is empty",
+        ),
+        (
+            envelope(header=f'<eb:AckRequested {BLOCK} eb:signed="true"/>'),
+            "AckRequested has no actor; it means the To party",
+        ),
         (envelope(body=MANIFEST.replace(' xlink:type="simple"', "")), "a Reference has no xlink:type"),
-        (envelope(body=MANIFEST.replace("<eb:Manifest", '<eb:Manifest soap:mustUnderstand="1"')), "Manifest has a mustUnderstand"),
-        (envelope(body=MANIFEST.replace('"cid:p"/>', '"cid:p"><eb:Schema eb:location="urn:s"/></eb:Reference>')), "a Reference names a Schema; it is not used"),
+        (
+            envelope(body=MANIFEST.replace("<eb:Manifest", '<eb:Manifest soap:mustUnderstand="1"')),
+            "Manifest has a mustUnderstand",
+        ),
+        (
+            envelope(
+                body=MANIFEST.replace('"cid:p"/>', '"cid:p"><eb:Schema eb:location="urn:s"/></eb:Reference>')
+            ),
+            "a Reference names a Schema; it is not used",
+        ),
         (envelope(body="<x xmlns='urn:x'/>"), "a foreign element in soap:Body is ignored"),
         (envelope(header=re.sub(r"<eb:From>.*</eb:From>", "", ACK)), "Acknowledgment has no From"),
         (envelope(header="<eb:ErrorList/>"), "ErrorList is empty"),
-        (envelope(header=f'<eb:ErrorList {BLOCK} eb:highestSeverity="Error"><eb:Error eb:errorCode="X" eb:severity="Error"/></eb:ErrorList>'), "an Error has no codeContext"),
-        (signal("Acknowledgment", header=ACK, edit=[("</eb:MessageData>", "<eb:RefToMessageId>r-1@x</eb:RefToMessageId></eb:MessageData><eb:DuplicateElimination/>")]), "an Acknowledgment asks for DuplicateElimination"),
+        (
+            envelope(
+                header=f'<eb:ErrorList {BLOCK} eb:highestSeverity="Error"><eb:Error eb:errorCode="X" eb:severity="Error"/></eb:ErrorList>'
+            ),
+            "an Error has no codeContext",
+        ),
+        (
+            signal(
+                "Acknowledgment",
+                header=ACK,
+                edit=[
+                    (
+                        "</eb:MessageData>",
+                        "<eb:RefToMessageId>r-1@x</eb:RefToMessageId></eb:MessageData><eb:DuplicateElimination/>",
+                    )
+                ],
+            ),
+            "an Acknowledgment asks for DuplicateElimination",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_a_robust_receiver_accepts_is_noted_and_no_problem(text, note):
     received = read(text)
     assert note in received.notes
@@ -516,7 +605,7 @@ def test_a_digest_broken_by_carriage_returns_is_read():
     )
 
 
-# --- cid -------------------------------------------------------------------------------------------------------
+# --- cid -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.rule("DK-59")
@@ -544,7 +633,7 @@ def test_a_cid_is_compared_literally_then_decoded(build, href, found):
     assert (part.content_id if part else None) == found
 
 
-# --- whole messages of several peers -----------------------------------------------------------------------------
+# --- whole messages of several peers ---------------------------------------------------------------
 
 
 def summary(headers, body):
@@ -579,15 +668,37 @@ def test_a_message_as_a_peer_sends_it_reads_as_recorded(read_http, case):
     assert text + "\n" == expected.read_text()
 
 
-# --- fuzz ------------------------------------------------------------------------------------------------------
+# --- fuzz ------------------------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
     [
-        b"", b"<", b">", b"/", b"\x00", b"\xff", b"&", b"&#13;", b"<!DOCTYPE a>", b"<!--", b"-->", b"]]>", b"eb:", b"soap:",
-        b"2.0", b"\r\n", b"--b0undary4Tests9f2c\r\n", b'soap:actor="http://schemas.xmlsoap.org/soap/actor/next" ', b"=",
-        b"<eb:MessageHeader/>", b"<eb:MessageId>", b"</eb:MessageId>", b"Content-ID: <p>\r\n", b"base64", b"9" * 40,
+        b"",
+        b"<",
+        b">",
+        b"/",
+        b"\x00",
+        b"\xff",
+        b"&",
+        b"&#13;",
+        b"<!DOCTYPE a>",
+        b"<!--",
+        b"-->",
+        b"]]>",
+        b"eb:",
+        b"soap:",
+        b"2.0",
+        b"\r\n",
+        b"--b0undary4Tests9f2c\r\n",
+        b'soap:actor="http://schemas.xmlsoap.org/soap/actor/next" ',
+        b"=",
+        b"<eb:MessageHeader/>",
+        b"<eb:MessageId>",
+        b"</eb:MessageId>",
+        b"Content-ID: <p>\r\n",
+        b"base64",
+        b"9" * 40,
     ]
-)  # fmt: skip
+)
 
 
 @settings(deadline=None, max_examples=200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import uuid
 from collections.abc import Callable
@@ -62,6 +63,7 @@ BROKEN_GRAPHS: list[tuple[str, Change]] = [
     ("SOH-46", drop("soh:UitkomstOverleg")),
     ("SOH-47", drop("soh:Betrokkene")),
     ("SOH-48", lambda data: data["@graph"].append({**data["@graph"][0], "@type": ["soh:UitkomstOverleg"]})),
+    ("SOH-48", lambda data: data["@graph"].append({**data["@graph"][0], "soh:soort": "x"})),
     ("SOH-48", put("prov:Agent", "@type", ["soh:Organisatie"])),
     ("SOH-49", put("prov:Activity", "@id", "urn:uuid:0b2f1f6e-3f0e-4f57-9f0e-3f1d2c3b4a59")),
     ("SOH-49", put("soh:UitkomstOverleg", "@id", "0b2f1f6e-3f0e-4f57-9f0e-3f1d2c3b4a59")),
@@ -309,6 +311,15 @@ def test_the_person_id_depends_on_key_and_partner() -> None:
         len({made, person_id(b"q" * 32, OIN, "999990019"), person_id(b"k" * 32, "1" * 20, "999990019")}) == 3
     )
     assert uuid.UUID(made.removeprefix("urn:uuid:")).version == 5 and "999990019" not in made
+
+
+@pytest.mark.rule("SOH-53")
+def test_no_person_id_is_a_plain_hash_of_a_bsn() -> None:
+    numbers = [number for n in range(999990000, 999999999) if is_bsn(number := str(n))][:1000]
+    open_ids = {uuid.uuid5(NAMESPACE, number).urn for number in numbers}
+    open_ids |= {uuid.UUID(bytes=hashlib.sha256(n.encode()).digest()[:16], version=5).urn for n in numbers}
+    made = {person_id(b"k" * 32, OIN, number) for number in numbers}
+    assert len(numbers) == len(made) > 500 and not made & open_ids
 
 
 @pytest.mark.rule("SOH-58")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.errors import EventRejected
 from bridge.hub.cncf import Level, check_core
 from bridge.hub.event import ABSENT, Event, write_batch, write_binary, write_structured
-from bridge.hub.reader import Limits, read_batch, read_http, read_structured
+from bridge.hub.reader import Limits, MemberRejected, read_batch, read_http, read_structured
 
 STRUCTURED = [("Content-Type", "application/cloudevents+json; charset=utf-8")]
 
@@ -344,8 +344,16 @@ def test_an_invalid_member_does_not_spoil_the_batch(structured: Any) -> None:
     members[2] = b'{"id":"no more","data":NaN}'
     members[3] = b"17"
     read = read_batch(b"[" + b",".join(members[:2]) + b"," + members[3] + b"," + members[4] + b"]")
-    assert [type(one) for one in read] == [Event, EventRejected, EventRejected, Event]
+    assert [type(one) for one in read] == [Event, MemberRejected, MemberRejected, Event]
     assert isinstance(read[1], EventRejected) and read[1].broken[0].where == "/1/id"
+
+
+@pytest.mark.rule("SOH-83")
+def test_a_member_that_is_set_aside_keeps_its_octets() -> None:
+    first, second = read_batch(b'[{"id":"\\udead","data":NaN},17]')
+    assert isinstance(first, MemberRejected) and first.octets == b'{"id": "\\udead", "data": NaN}'
+    assert isinstance(second, MemberRejected) and second.octets == b"17"
+    assert "udead" not in str(first)
 
 
 @pytest.mark.rule("SOH-84")

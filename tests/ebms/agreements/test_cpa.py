@@ -97,7 +97,11 @@ def test_a_missing_default_channel_is_refused(cpas: SimpleNamespace) -> None:
             'transportId="Nowhere" tns:docEx',
             "transportId refers to 'Nowhere'",
         ),
-        ('tns:docExchangeId="A_Exchange_Messages"/>', 'tns:docExchangeId="X"/>', "docExchangeId refers to"),
+        (
+            'DocExchange tns:docExchangeId="A_Exchange_Messages">',
+            'DocExchange tns:docExchangeId="X">',
+            "docExchangeId refers to",
+        ),
         ("<tns:ChannelId>A_Messages<", "<tns:ChannelId>A_None<", "ChannelId 'A_None' is no channel"),
         (
             'ClientCertificateRef tns:certId="A_ClientCert"',
@@ -124,10 +128,8 @@ def test_a_missing_default_channel_is_refused(cpas: SimpleNamespace) -> None:
 )
 def test_a_structural_fault_is_told_in_words(cpas: SimpleNamespace, old: str, new: str, words: str) -> None:
     octets = cpas.cpa("osb-rm")
-    changed = octets.replace(old.encode(), new.encode())
-    if changed == octets:  # attribute order is the writer's own affair
-        pytest.fail(f"the draft holds no {old}")
-    assert words in faults_of(changed)
+    assert old.encode() in octets
+    assert words in faults_of(octets.replace(old.encode(), new.encode()))
 
 
 def test_all_faults_are_told_at_once(cpas: SimpleNamespace) -> None:
@@ -162,7 +164,7 @@ def test_a_duration_that_is_written_reads_back(span: timedelta) -> None:
 
 @pytest.mark.parametrize("text", ["P", "PT", "-P1D", "P1H", "1D", "P1DT", "P99999D", "PT1.5M", ""])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="xs:duration|ten years"):
+    with pytest.raises(ValueError, match=r"xs:duration|ten years"):
         parse_duration(text)
 
 

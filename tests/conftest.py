@@ -1,0 +1,56 @@
+"""What all tests share: a clock moved by hand, one test PKI for the whole run, and the reference folder."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.demo import BRIDGE, HUB, POLICE
+from bridge.pki import Flaw, Organisation, Pki, make_pki
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+STRANGER = Organisation(name="Vreemde", oin="00000001999990068000", stem="stranger")
+"""Has a good certificate of the same PKI, and no agreement with anybody."""
+
+
+class Clock:
+    """A clock that stands still until it is moved. Starts at the real time, since certificates are made for it."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> datetime:
+        self.now += timedelta(**span)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    """Organisations of the demo, a stranger, and a certificate of the police from another authority."""
+    made = make_pki(
+        tmp_path_factory.mktemp("pki"),
+        organisations=[POLICE, BRIDGE, HUB, STRANGER],
+        now=datetime.now(UTC),
+    )
+    made.make_wrong(Organisation(name=POLICE.name, oin=POLICE.oin, stem="foreign"), Flaw.OTHER_CA)
+    made.make_wrong(Organisation(name=POLICE.name, oin=POLICE.oin, stem="expired"), Flaw.EXPIRED)
+    return made
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The read-only reference folder; tests that need it are extra."""
+    if not SHARED.is_dir():
+        pytest.skip("the reference folder is not there")
+    return SHARED

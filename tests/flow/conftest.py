@@ -1,0 +1,144 @@
+"""A whole bridge inside the test: real store, real TLS on loopback, simulated partner and hub, a clock moved by hand."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.cli.assemble import assemble
+from bridge.cli.serve import listening
+from bridge.config import Settings, load_settings
+from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, SAMPLE, tls_of, write_settings
+from bridge.flow.bridge import Bridge
+from bridge.flow.jobs import make_worker
+from bridge.flow.worker import Worker
+from bridge.pki import Pki
+from bridge.simulate import Hub, HubSettings, Partner, PartnerSettings, Peer, Profile
+from bridge.store.events import EventFilter, list_events
+from bridge.store.exchanges import ExchangeFilter, list_exchanges
+from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.rows import Event, Exchange, Message, Step
+from bridge.store.timeline import steps_of
+from tests.conftest import Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Everything that a test of a flow talks to."""
+
+    clock: Clock
+    bridge: Bridge
+    worker: Worker
+    partner: Partner
+    hub: Hub
+    url: str
+    folder: Path
+    sample: bytes = field(default_factory=SAMPLE.read_bytes)
+
+    async def work(self, **span: float) -> None:
+        """Move the clock, then run everything that is due."""
+        self.clock.forward(**span)
+        await self.worker.run_until_idle()
+
+    def messages(self, **wanted: object) -> tuple[Message, ...]:
+        """Oldest first."""
+        return self.bridge.store.read_sync(
+            lambda tx: list_messages(tx, MessageFilter(**wanted), limit=1000)  # type: ignore[arg-type]
+        )[::-1]
+
+    def events(self) -> tuple[Event, ...]:
+        return self.bridge.store.read_sync(lambda tx: list_events(tx, EventFilter(), limit=1000))[::-1]
+
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return self.bridge.store.read_sync(lambda tx: list_exchanges(tx, ExchangeFilter(), limit=1000))[::-1]
+
+    def steps(self) -> tuple[Step, ...]:
+        """Of all exchanges, in order."""
+        found = self.bridge.store.read_sync(
+            lambda tx: [
+                s for e in list_exchanges(tx, ExchangeFilter(), limit=1000) for s in steps_of(tx, e.key)
+            ]
+        )
+        return tuple(sorted(found, key=lambda step: step.seq))
+
+    def what_happened(self) -> list[str]:
+        return [step.what for step in self.steps()]
+
+
+@asynccontextmanager
+async def open_world(
+    folder: Path,
+    pki: Pki,
+    clock: Clock,
+    *,
+    profile: Profile = Profile.RELIABLE_SIGNED,
+    sync: bool = False,
+    retries: int = 3,
+    retry_interval: float = 30.0,
+) -> AsyncIterator[World]:
+    """The partner and the hub go by the real clock, the bridge by the one that the test moves."""
+    shutil.copytree(pki.directory, folder / "certs")
+    async with AsyncExitStack() as stack:
+        hub = Hub(HubSettings(tls=tls_of(pki, HUB)))
+        partner = Partner(
+            PartnerSettings(
+                name=POLICE.name,
+                oin=POLICE.oin,
+                role="Melder",
+                cpa_id=CPA_ID,
+                peer=Peer(
+                    oin=BRIDGE.oin, role="Ontvanger", certificate=pki.credentials(BRIDGE.stem).certificate
+                ),
+                tls=tls_of(pki, POLICE),
+                profile=profile,
+                sync=sync,
+                retries=retries,
+                retry_interval=timedelta(seconds=retry_interval),
+            )
+        )
+        await hub.start()
+        stack.push_async_callback(hub.stop)
+        await partner.start()
+        stack.push_async_callback(partner.stop)
+        config = write_settings(
+            folder,
+            pki,
+            partner_url=partner.url,
+            hub_url=hub.url,
+            change=lambda terms: replace(
+                terms,
+                profile=profile,
+                sync=sync,
+                retries=retries,
+                retry_interval=timedelta(seconds=retry_interval),
+            ),
+        )
+        bridge = await stack.enter_async_context(assemble(_settings(config), now=clock))
+        addresses = await stack.enter_async_context(listening(bridge))
+        partner.bridge_url = addresses.partner
+        yield World(
+            clock=clock,
+            bridge=bridge,
+            worker=make_worker(bridge, name="test"),
+            partner=partner,
+            hub=hub,
+            url=addresses.partner,
+            folder=folder,
+        )
+
+
+def _settings(config: Path) -> Settings:
+    return load_settings(config, environment={})
+
+
+@pytest.fixture
+async def world(tmp_path: Path, pki: Pki, clock: Clock) -> AsyncIterator[World]:
+    """Reliable and signed, acknowledgments by a POST of their own: osb-rm-s, the usual profile."""
+    async with open_world(tmp_path, pki, clock) as opened:
+        yield opened
