@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from bridge.errors import ConfigError
@@ -45,7 +53,8 @@ class TlsSettings(Section):
     key: FilePath = Field(description="PEM file: our private key.")
     trust: FilePath = Field(description="PEM file: the authorities whose certificates we accept.")
     crl: FilePath | None = Field(
-        default=None, description="PEM file with revocation lists; checked when given."
+        default=None,
+        description="PEM file with revocation lists; checked when given, and read again when it changes.",
     )
 
 
@@ -71,22 +80,68 @@ class PartnerListener(Section):
         default=1024 * 1024, ge=0, description="Payload parts larger than this wait on disk, not in memory."
     )
     read_timeout_seconds: float = Field(
-        default=60.0, gt=0, description="How long a client may take to send one message."
+        default=60.0,
+        gt=0,
+        description="How long a client may take to send one message; every 64 KiB that came adds a second.",
     )
+    max_requests: int = Field(
+        default=64, ge=1, description="Requests taken at the same time; further ones are answered with 503."
+    )
+    proxies: tuple[str, ...] = Field(
+        default=(),
+        description="IP addresses of proxies that end TLS and pass the client certificate on in a header.",
+    )
+    proxy_header: str = Field(
+        default="X-Client-Certificate",
+        description="Header with the client certificate: PEM, percent-encoded, or base64 of DER.",
+    )
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class ConsoleTls(Section):
+    """Certificate and key with which the console speaks TLS; its users prove themselves by logging in."""
+
+    certificate: FilePath = Field(description="PEM file: our server certificate, followed by its intermediates.")
+    key: FilePath = Field(description="PEM file: our private key.")
 
 
 class ConsoleSettings(Section):
-    """The page on which operators watch the flow."""
+    """The pages on which operators watch the flow and mend it."""
 
-    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
-        default="127.0.0.1",
-        description="Loopback only: the console has no login of its own yet, so put nothing before it.",
-    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on; beyond loopback with TLS only.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on.")
+    tls: ConsoleTls | None = Field(default=None, description="TLS of the console itself.")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+/?$",
+        description="Address under which people reach the console, for instance that of a proxy that ends TLS.",
+    )
+    login: Literal["none", "local"] | None = Field(
+        default=None,
+        description="`local`: people log in with an account of the bridge. `none`: whoever reaches the page is an "
+        "operator; on loopback in test mode only, and the default there. Everywhere else the default is `local`.",
+    )
+    session_idle_minutes: int = Field(
+        default=60, ge=5, le=1440, description="After so long without a page a person must log in again."
+    )
+    session_hours: int = Field(
+        default=12, ge=1, le=24, description="After so long a person must log in again in any case."
+    )
     language: Literal["nl", "en"] = Field(
         default="nl", description="Language when the browser asks for none."
     )
     timezone: str = Field(default="Europe/Amsterdam", description="Time zone in which times are shown.")
+
+    @model_validator(mode="after")
+    def _closed_beyond_loopback(self) -> ConsoleSettings:
+        if self.host not in LOOPBACK:
+            if self.tls is None:
+                raise ValueError("plain HTTP is for loopback only; give console.tls")
+            if self.login == "none":
+                raise ValueError("login none is for loopback only; leave console.login out or write local")
+        return self
 
 
 class PullSettings(Section):
@@ -127,6 +182,19 @@ class OwnParty(Section):
         description="PEM file: signing and TLS client certificate, with intermediates."
     )
     key: FilePath = Field(description="PEM file: private key of that certificate.")
+    previous_certificate: FilePath | None = Field(
+        default=None,
+        description="During a roll-over: the certificate that agreements may still name, beside the new one.",
+    )
+    previous_key: FilePath | None = Field(
+        default=None, description="PEM file: private key of the previous certificate."
+    )
+
+    @model_validator(mode="after")
+    def _pairs(self) -> OwnParty:
+        if (self.previous_certificate is None) != (self.previous_key is None):
+            raise ValueError("previous_certificate and previous_key go together")
+        return self
 
 
 class PartnerSettings(Section):
@@ -146,10 +214,64 @@ class PartnerSettings(Section):
     delivered_by: tuple[str, ...] = Field(
         default=(), description="OINs of gateways whose TLS certificate may deliver this partner's messages."
     )
+    url: str | None = Field(
+        default=None, description="Where to send instead of the endpoint of the agreement: an intermediary."
+    )
+    pin_server_certificate: bool = Field(
+        default=False, description="Send only to a server with the ServerCertificate of the agreement."
+    )
+    empty_answer: Literal[202, 204] = Field(
+        default=204, description="Status of an answer without content; some adapters know only 202."
+    )
+    soap_actions: tuple[str, ...] = Field(
+        default=(), description='Further values of SOAPAction to take from this partner, beside "ebXML".'
+    )
+    max_message_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        description="Largest message taken from this partner, instead of the general one.",
+    )
+    key_transport: Literal["rsa-oaep", "rsa-oaep-sha256", "rsa-1_5"] = Field(
+        default="rsa-oaep",
+        description="How the content key is encrypted; RSA 1.5 only for an adapter without OAEP.",
+    )
+    allow_3des: bool = Field(
+        default=False, description="Decrypt 3DES of a legacy adapter; it is never written."
+    )
+    deliver_repeats: bool = Field(
+        default=False,
+        description="Deliver a best-effort message each time that it comes. By default a repeat is filtered in "
+        "every profile, which harms nobody.",
+    )
+    best_effort_retries: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="Further attempts, a minute apart, when a best-effort message fails.",
+    )
+    refuse_unknown_references: bool = Field(
+        default=False, description="Refuse a RefToMessageId that names no message that is known here."
+    )
+    ignore_unreferenced_parts: bool = Field(
+        default=False,
+        description="Leave out parts that the Manifest does not name, instead of refusing them.",
+    )
+    refer_to_request: bool = Field(
+        default=True, description="Write RefToMessageId in messages that answer one of this partner."
+    )
+    answer_pings: bool = Field(default=True, description="Answer a Ping; else it is refused as NotSupported.")
+    answer_status_requests: bool = Field(
+        default=True, description="Answer a StatusRequest; else it is refused as NotSupported."
+    )
 
 
 class AgreementSettings(Section):
     folder: FilePath = Field(default=Path("cpa"), description="Folder with the CPAs, one XML file each.")
+    reload_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Time between two looks for changed CPAs and revocation lists, in seconds.",
+    )
 
 
 class MappingSettings(Section):
@@ -165,9 +287,144 @@ class IdentifierSettings(Section):
     )
 
 
+class InzageRule(Section):
+    """Opens resources to organisations, up to a level. Without rules nobody sees anything."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$", description="Name of the rule, as the decision log tells it.")
+    oins: tuple[str, ...] = Field(
+        min_length=1, description="OINs of the organisations; `*` for every one with an accepted certificate."
+    )
+    types: tuple[str, ...] = Field(default=(), description="Resource types; `*` for all.")
+    functions: tuple[str, ...] = Field(default=(), description="Samenwerkfuncties, instead of types.")
+    owners: tuple[str, ...] = Field(
+        default=(), description="Only resources of these parties (OIN). Empty: of every party."
+    )
+    level: int = Field(ge=0, le=2, description="Richest level: 0 minimal, 1 restricted, 2 everything.")
+    purposes: tuple[str, ...] = Field(
+        default=(), description="One of these must be given as purpose. Empty: no purpose is asked."
+    )
+    masks: tuple[str, ...] = Field(
+        default=(), description="Places shown as stars: a member name, or a path such as `betrokkenen/*/bsn`."
+    )
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> InzageRule:
+        if not self.types and not self.functions:
+            raise ValueError("give types or functions; `*` as type for all")
+        return self
+
+
+class TokenIssuer(Section):
+    """Whose access tokens are taken."""
+
+    issuer: str = Field(description="The `iss` of its tokens, exactly.")
+    audience: str = Field(description="The `aud` under which this bridge is known to it.")
+    keys_file: FilePath = Field(description="JWKS file with its public keys.")
+    bound: bool = Field(
+        default=True, description="Whether its tokens must be bound to the client certificate (`x5t#S256`)."
+    )
+
+
+class PdpSettings(Section):
+    """An external decision point that speaks AuthZEN; it replaces the rules."""
+
+    url: str = Field(pattern=r"^https?://", description="Address under which /access/v1/evaluation stands.")
+    timeout_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a decision, in seconds.")
+    tls: TlsSettings | None = Field(default=None, description="Mutual TLS towards the decision point.")
+
+
 class InzageSettings(Section):
+    """Lookup at the source: who may see what, and what is written down of it."""
+
     base_url: str = Field(
         default="https://localhost/inzage", description="Public address under which resources are looked up."
+    )
+    rules: tuple[InzageRule, ...] = Field(default=(), description="Who may see what.")
+    pdp: PdpSettings | None = Field(default=None, description="External decision point, instead of rules.")
+    token: Literal["optional", "required"] = Field(
+        default="optional", description="Whether a lookup needs an access token beside the certificate."
+    )
+    issuers: tuple[TokenIssuer, ...] = Field(default=(), description="Whose access tokens are taken.")
+    scope_names: dict[str, str] = Field(
+        default={"uitwisselen-uitkomst-overleg": "uoo"},
+        description="Short name in scopes per samenwerkfunctie, beside its full name.",
+    )
+    purpose_header: str = Field(default="X-Doelbinding", description="Header that names the purpose.")
+    case_header: str = Field(default="X-Casus", description="Header that names the case.")
+    activity_url: str = Field(
+        default="https://localhost/verwerkingsactiviteiten/inzage",
+        description="The processing activity in the register of the organisation, for the processing log.",
+    )
+    report: bool = Field(default=True, description="Publish an event for each lookup that was answered.")
+    requests_per_minute: int = Field(
+        default=600, ge=1, description="Most lookups of one organisation in a minute."
+    )
+
+
+class EventSender(Section):
+    """An organisation that may offer events to the bridge."""
+
+    oin: str = Field(description="OIN in its client certificate.")
+    any_source: bool = Field(
+        default=False, description="True for a hub: it passes on events of others, not only its own."
+    )
+
+
+class SourceSettings(Section):
+    """An organisation that has migrated, at whose source the bridge may look up for its partners."""
+
+    oin: str = Field(description="OIN of the organisation.")
+    base_url: str = Field(description="Address under which its resources stand; no other address is ever asked.")
+
+
+class ApiListener(Section):
+    """Where others offer events, follow them, and look up resources."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8444, ge=0, le=65535, description="Port to listen on; 443 in production.")
+    tls: TlsSettings | None = Field(
+        default=None, description="Two-sided TLS. Without it: plain HTTP on loopback, in test mode only."
+    )
+    public_url: str = Field(
+        default="https://localhost", description="Public address, as the OpenAPI document tells it."
+    )
+    senders: tuple[EventSender, ...] = Field(default=(), description="Who may offer events. Empty: nobody.")
+    webhook_origins: tuple[str, ...] = Field(
+        default=(), description="Origins that get consent in the webhook handshake."
+    )
+    events_per_minute: int = Field(default=600, ge=1, description="Most events of one sender in a minute.")
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="Origins of web pages that may call the API."
+    )
+    read_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="How long a client may take to send one event."
+    )
+    changelog_url: str = Field(
+        default="https://localhost/changelog",
+        description="Page with the changes per version and the schedule of what ends.",
+    )
+    contact_name: str = Field(default="Beheer van de brug", description="Whom users of the API can reach.")
+    contact_url: str = Field(default="https://localhost/contact", description="Page with contact details.")
+    contact_email: str = Field(default="beheer@example.nl", description="Mail address for users of the API.")
+
+    @model_validator(mode="after")
+    def _plain_on_loopback_only(self) -> ApiListener:
+        if self.tls is None and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("plain HTTP is for loopback only; give api_listener.tls (SOH-153)")
+        return self
+
+
+class TrustSettings(Section):
+    """Whose certificates count, beyond the trust files."""
+
+    production_roots: tuple[str, ...] = Field(
+        default=("Staat der Nederlanden",),
+        description="Organisations whose root certificates production trusts: PKIoverheid.",
+    )
+    stale_crl_hours: float = Field(
+        default=0.0,
+        ge=0,
+        description="How long an out-of-date revocation list is still used, with an alarm; then nothing is accepted.",
     )
 
 
@@ -175,6 +432,9 @@ class WorkerSettings(Section):
     """How the work queue is worked off."""
 
     concurrency: int = Field(default=16, ge=1, le=1000, description="Jobs that run at the same time.")
+    per_endpoint: int = Field(
+        default=8, ge=1, description="Jobs for one partner, or for the hub, at the same time."
+    )
     tick_seconds: float = Field(
         default=1.0, gt=0, description="Time between two looks at the queue, in seconds."
     )
@@ -200,15 +460,33 @@ class Settings(Section):
     )
     store: StoreSettings = StoreSettings()
     partner_listener: PartnerListener = PartnerListener()
+    api_listener: ApiListener = ApiListener()
     console: ConsoleSettings = ConsoleSettings()
     hub: HubSettings
     agreements: AgreementSettings = AgreementSettings()
     mappings: MappingSettings = MappingSettings()
     identifiers: IdentifierSettings
     inzage: InzageSettings = InzageSettings()
+    trust: TrustSettings = TrustSettings()
     worker: WorkerSettings = WorkerSettings()
     own_parties: tuple[OwnParty, ...] = Field(min_length=1, description="The parties that the bridge plays.")
+    sources: tuple[SourceSettings, ...] = Field(
+        default=(), description="The sources that may be asked. Empty: nothing is looked up elsewhere."
+    )
     partners: tuple[PartnerSettings, ...] = Field(default=(), description="The partners that it serves.")
+
+    @model_validator(mode="after")
+    def _login_in_production(self) -> Settings:
+        if self.production and self.console.login == "none":
+            raise ValueError("console.login none is for test mode only; leave it out or write local")
+        return self
+
+    @property
+    def console_login(self) -> Literal["none", "local"]:
+        """How people come into the console: what the settings say, else `none` on loopback in test mode only."""
+        if self.console.login is not None:
+            return self.console.login
+        return "local" if self.production or self.console.host not in LOOPBACK else "none"
 
 
 def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:

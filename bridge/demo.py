@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except BridgeDidNotStart as end:
-        sys.stderr.write(f"The bridge did not start (exit code {end}):\n")
+        sys.stderr.write(f"The bridge did not start: {end}\n")
         return 1
 
 
@@ -261,6 +261,9 @@ async def running_bridge(config: Path) -> AsyncIterator[dict[str, str]]:
     process = await start_bridge(config)
     try:
         yield await addresses_of(process)
+    except BridgeDidNotStart as end:
+        log = (config.parent / "bridge.log").read_text(encoding="utf-8", errors="replace")
+        raise BridgeDidNotStart(f"exit code {end}\n{log[-2000:]}") from end
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)

@@ -6,29 +6,30 @@ import os
 import random
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
-from cryptography import x509
 
 from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
-from bridge.ebms.cpa import read_cpa
-from bridge.ebms.cpa_model import Agreement
-from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair, load_key_pair
 from bridge.ebms.model import PartyId
+from bridge.ebms.oin import OIN_TYPE, environment_suffix, oin_in
 from bridge.errors import ConfigError
-from bridge.flow.bridge import Bridge, OwnIdentity, Trust
+from bridge.flow.agreements import load_agreements, usable_agreements
+from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.flow.reload import AGREEMENTS
+from bridge.flow.trust import Gate, load_trust
 from bridge.hub.client import HubClient, HubClientSettings
 from bridge.hub.dialect import dialect_named
 from bridge.hub.profile import default_profile
+from bridge.inzage.client import Source, SourceClient
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
 from bridge.store.unit import Store
-from bridge.web.outgoing import PartnerClient
+from bridge.web.outgoing import ClientIdentities, PartnerClient
 from bridge.web.tls import client_context
 
 _MAPPING_FILES = {".yaml", ".csv", ".json", ".structure"}
@@ -43,14 +44,26 @@ def utc_now() -> datetime:
 async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> AsyncIterator[Bridge]:
     """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault."""
     own = load_own_identities(settings)
-    agreements = load_agreements(settings.agreements.folder)
+    agreements, refused = usable_agreements(
+        load_agreements(settings.agreements.folder), own, now=now(), production=settings.production
+    )
+    gate = Gate(
+        load_trust(settings),
+        now=now,
+        production=settings.production,
+        stale_for=timedelta(hours=settings.trust.stale_crl_hours),
+    )
     mappings = load_mapping_folder(settings.mappings.folder)
     person_key = load_person_key(settings.identifiers.person_key_file)
     store = Store.open(settings.store.url, create=True)
     keys = KeyMaker()
-    contexts = {identity.party_id: _partner_context(settings, identity.party_id) for identity in own}
+    identities = _client_identities(settings, own, gate)
     try:
-        async with PartnerClient(contexts) as post, _hub_session(settings.hub) as session:
+        async with (
+            PartnerClient(identities.context) as post,
+            _hub_session(settings.hub) as session,
+            SourceClient(_source_contexts(settings)) as source_client,
+        ):
             yield Bridge(
                 settings=settings,
                 store=store,
@@ -60,7 +73,7 @@ async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now)
                 jitter=lambda: random.uniform(-1.0, 1.0),  # noqa: S311 - spreads load, protects nothing
                 random=os.urandom,
                 own=own,
-                trust=load_trust(settings),
+                gate=gate,
                 agreements=agreements,
                 mappings=mappings,
                 profile=default_profile(),
@@ -75,38 +88,26 @@ async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now)
                     now=now,
                 ),
                 post=post,
+                sources=tuple(Source(oin=s.oin, base_url=s.base_url) for s in settings.sources),
+                source_client=source_client,
+                problems={AGREEMENTS: refused} if refused else {},
             )
     finally:
         store.close()
 
 
 def load_own_identities(settings: Settings) -> tuple[OwnIdentity, ...]:
-    """The parties that the bridge plays, with their keys."""
+    """The parties that the bridge plays, with their keys. Raises ConfigError."""
+    _check_parties(settings)
     return tuple(
         OwnIdentity(
             party_id=PartyId(value=own.party_id, type=own.party_id_type),
             name=own.name,
             system=own.system,
-            keys=(_key_pair(own),),
+            keys=_key_pairs(own),
         )
         for own in settings.own_parties
     )
-
-
-def load_agreements(folder: Path) -> Agreements:
-    """Every CPA of the folder. Raises ConfigError with the faults of all of them."""
-    found: list[Agreement] = []
-    problems: list[str] = []
-    for path in sorted(folder.glob("*.xml")):
-        try:
-            found.append(read_cpa(path.read_bytes()))
-        except ConfigError as error:
-            problems.extend(f"{path.name}: {problem}" for problem in error.problems)
-    if not folder.is_dir():
-        problems.append(f"agreements.folder: {folder.name} is not a folder")
-    if problems:
-        raise ConfigError(problems)
-    return Agreements(agreements=tuple(found))
 
 
 def load_mapping_folder(folder: Path) -> MappingSet:
@@ -140,22 +141,64 @@ def _is_case(path: Path) -> bool:
     return any(part.endswith(".cases") for part in path.parts[:-1])
 
 
-def _key_pair(own: OwnParty) -> KeyPair:
+def _key_pairs(own: OwnParty) -> tuple[KeyPair, ...]:
+    """The newest first; the previous one serves agreements that still name it."""
+    pairs = [_key_pair(own, own.certificate, own.key)]
+    if own.previous_certificate and own.previous_key:
+        pairs.append(_key_pair(own, own.previous_certificate, own.previous_key))
+    return tuple(pairs)
+
+
+def _key_pair(own: OwnParty, certificate: Path, key: Path) -> KeyPair:
     try:
-        pem = own.key.read_bytes() + b"\n" + own.certificate.read_bytes()
+        pem = key.read_bytes() + b"\n" + certificate.read_bytes()
     except OSError as error:
         raise ConfigError([f"own party {own.party_id}: {error.filename} cannot be read"]) from error
     return load_key_pair(pem)
 
 
-def _partner_context(settings: Settings, party_id: PartyId) -> ssl.SSLContext:
-    own = next(party for party in settings.own_parties if party.party_id == party_id.value)
-    listener = settings.partner_listener.tls
-    if listener is None:
-        return ssl.create_default_context()
-    return client_context(
-        TlsSettings(certificate=own.certificate, key=own.key, trust=listener.trust, crl=listener.crl)
-    )
+def _client_identities(settings: Settings, own: Sequence[OwnIdentity], gate: Gate) -> ClientIdentities:
+    """With which certificate each own party calls partners. Without TLS settings everything is in test mode."""
+    tls = settings.partner_listener.tls
+    files = {}
+    for party, identity in zip(settings.own_parties, own, strict=True):
+        pairs = [(party.certificate, party.key)]
+        if party.previous_certificate and party.previous_key:
+            pairs.append((party.previous_certificate, party.previous_key))
+        files[identity.party_id] = [
+            (
+                held.certificate,
+                TlsSettings(certificate=certificate, key=key, trust=tls.trust if tls else certificate),
+            )
+            for held, (certificate, key) in zip(identity.keys, pairs, strict=True)
+        ]
+    return ClientIdentities(files, check=gate.why_refused if tls else None)
+
+
+def _check_parties(settings: Settings) -> None:
+    """Raises ConfigError for own parties that production, or anybody, may not have (DK-33, DK-35, DK-151)."""
+    problems = []
+    for own in settings.own_parties:
+        party_id = PartyId(value=own.party_id, type=own.party_id_type)
+        if own.party_id_type == OIN_TYPE and oin_in(party_id) is None:
+            problems.append(f"own party {own.party_id}: {OIN_TYPE} asks for an OIN of 20 characters")
+        elif settings.production and environment_suffix(party_id):
+            problems.append(f"own party {own.party_id}: production has PartyIds without suffix")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _source_contexts(settings: Settings) -> dict[str, ssl.SSLContext]:
+    """Each own party shows its own certificate; sources are trusted as the hub is."""
+    tls = settings.hub.tls
+    if tls is None or not settings.sources:
+        return {}
+    return {
+        own.party_id: client_context(
+            TlsSettings(certificate=own.certificate, key=own.key, trust=tls.trust, crl=tls.crl)
+        )
+        for own in settings.own_parties
+    }
 
 
 @asynccontextmanager
@@ -163,23 +206,3 @@ async def _hub_session(hub: HubSettings) -> AsyncIterator[aiohttp.ClientSession]
     connector = aiohttp.TCPConnector(ssl=client_context(hub.tls) if hub.tls else True, limit=32)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield session
-
-
-def load_trust(settings: Settings) -> Trust:
-    """Whose signatures are trusted: the authorities and revocation lists of the partner listener."""
-    tls = settings.partner_listener.tls
-    if tls is None:
-        return Trust()
-    try:
-        found = x509.load_pem_x509_certificates(tls.trust.read_bytes())
-        crls = tuple(_read_crls(tls.crl)) if tls.crl else ()
-    except (OSError, ValueError) as error:
-        raise ConfigError([f"partner_listener.tls: {tls.trust.name} or its CRL cannot be read"]) from error
-    anchors = tuple(certificate for certificate in found if certificate.issuer == certificate.subject)
-    return Trust(anchors=anchors, intermediates=tuple(c for c in found if c not in anchors), crls=crls)
-
-
-def _read_crls(path: Path) -> Iterator[x509.CertificateRevocationList]:
-    end = b"-----END X509 CRL-----"
-    for block in path.read_bytes().split(end)[:-1]:
-        yield x509.load_pem_x509_crl(block + end + b"\n")

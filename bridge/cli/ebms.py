@@ -13,6 +13,7 @@ from bridge.cli.inspect_judge import Bench, Inspection, inspect_file, read_sent
 from bridge.cli.options import Json, read_moment
 from bridge.cli.output import print_documents, print_facts, print_heading, print_table, tell
 from bridge.ebms.cpa import read_cpa
+from bridge.ebms.cpa_model import Agreement
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair, load_key_pair, load_p12
 from bridge.ebms.model import Kind, Message, MessageHeader, Part
@@ -197,7 +198,7 @@ def _judgement(document: dict[str, Any]) -> str:
     return "readable" if document["answer"].startswith("not judged") else "accepted"
 
 
-def _read_agreements(paths: list[Path]) -> list[Any]:
+def _read_agreements(paths: list[Path]) -> list[Agreement]:
     """The agreements of the files and folders. In a folder those that cannot be read are told and left out."""
     found = []
     for path in paths:

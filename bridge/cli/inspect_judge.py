@@ -6,9 +6,8 @@ the message came before, and whether the issuer of a certificate is trusted.
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +21,13 @@ from bridge.cli.inspect_answer import (
     signal_in_words,
 )
 from bridge.cli.inspect_http import NotHttp, RawHttp, open_http
+from bridge.cli.inspect_open import open_message
 from bridge.ebms.content import SpoolSink
 from bridge.ebms.cpa_resolve import Agreements, resolve, sender_verification
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms, Terms
-from bridge.ebms.encrypt import decrypt_part, decryption_failure
-from bridge.ebms.keys import CertificatePolicy, KeyPair, check_certificate
+from bridge.ebms.keys import KeyPair
 from bridge.ebms.mime import Limits, PackageReader
-from bridge.ebms.model import ErrorCode, Kind, Message, Part, PartyId
+from bridge.ebms.model import ErrorCode, Kind, Message, PartyId
 from bridge.ebms.peer_text import named_errors
 from bridge.ebms.read import Received, read_envelope
 from bridge.ebms.receiving import (
@@ -49,12 +48,12 @@ from bridge.ebms.receiving import (
     judge_signal,
     reference_of,
 )
-from bridge.ebms.sign import AlgorithmPolicy, references_of_sent, verify_signature
-from bridge.ebms.xml import XmlProblem, local_name, parse_xml
+from bridge.ebms.sign import references_of_sent
 from bridge.errors import ConfigError, EbmsError, SoapFault
 
 _IN_MEMORY = 1024 * 1024
 _SOAP_ACTIONS = ('"ebXML"', "ebXML")
+_SOAP_ACTION_ROW = 2
 _UNVERIFIED_ROW = 25
 
 
@@ -162,7 +161,10 @@ def _judge(received: Received, raw: RawHttp, bench: Bench) -> Inspection:
     if action is None:
         return found
     if found.good:
-        return replace(found, fault=action, answer=fault_in_words(action))
+        error = EbmsError(ErrorCode.VALUE_NOT_RECOGNIZED, action.text, location="SOAPAction")
+        return replace(
+            found, errors=(error,), row=_SOAP_ACTION_ROW, fault=action, answer=fault_in_words(action)
+        )
     note = f"{action.text} The listener refuses for that first; the errors are what stands behind it."
     return replace(found, notes=(*found.notes, note))
 
@@ -188,7 +190,7 @@ def _judge_by_agreement(received: Received, bench: Bench, *, in_response: bool) 
     known = _known(received.message, bench)
     terms = _terms(received.message, known)
     verification, encryption = _security(received.message, known, terms)
-    work = _open(received, verification, encryption, bench)
+    work = open_message(received, verification, encryption, keys=bench.keys, now=bench.now)
     judged: Agreed | Refusal = judge_agreement(received, known=known)
     refusal: Refusal | None = None
     content: Accepted | None = None
@@ -309,130 +311,3 @@ def _profile_notes(terms: Terms | None) -> tuple[str, ...]:
         return ()
     said = "; ".join(terms.deviations)
     return (f"the agreement follows no Digikoppeling profile; nearest is {terms.nearest_profile}: {said}",)
-
-
-# --- decrypt and verify
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    received: Received
-    crypto: CryptoOutcome
-    signature: str
-    sealed: bool = False
-    """The parts stay closed for want of a key, so that the signature over them cannot be judged."""
-    notes: tuple[str, ...] = ()
-
-
-def _open(
-    received: Received,
-    verification: SigningTerms | None,
-    encryption: EncryptionTerms | None,
-    bench: Bench,
-) -> _Opened:
-    signed = received.signatures > 0
-    unchecked = "unchecked" if signed else "absent"
-    crypto = CryptoOutcome()
-    notes: list[str] = []
-    if encryption is not None and received.message.parts:
-        if not bench.keys:
-            return _still_sealed(received, unchecked)
-        received, crypto, notes = _decrypt(received, encryption, bench.keys)
-        if crypto.decryption_errors:
-            return _Opened(received=received, crypto=crypto, signature=unchecked, notes=tuple(notes))
-    if not signed or verification is None:
-        return _Opened(received=received, crypto=crypto, signature=unchecked, notes=tuple(notes))
-    if received.signatures > 1:
-        return _Opened(received=received, crypto=crypto, signature="invalid", notes=tuple(notes))
-    return _verify(received, verification, crypto, tuple(notes), bench.now)
-
-
-def _still_sealed(received: Received, signature: str) -> _Opened:
-    sealed = frozenset(part.content_id for part in received.message.parts if _is_encrypted(part))
-    note = "the agreement has the parts encrypted: give --key to open them and to check the signature"
-    return _Opened(
-        received=received,
-        crypto=CryptoOutcome(decrypted=sealed),
-        signature=signature,
-        sealed=True,
-        notes=(note,),
-    )
-
-
-def _is_encrypted(part: Part) -> bool:
-    with part.content.open() as stream:
-        octets = stream.read()
-    try:
-        return local_name(parse_xml(octets)) == "EncryptedData"
-    except XmlProblem:
-        return False
-
-
-def _decrypt(
-    received: Received, encryption: EncryptionTerms, keys: Sequence[KeyPair]
-) -> tuple[Received, CryptoOutcome, list[str]]:
-    notes = []
-    if all(pair.certificate != encryption.certificate for pair in keys):
-        notes.append("the key belongs to another certificate than the CPA has parts encrypted for")
-    parts: list[Part] = []
-    errors: list[EbmsError] = []
-    for part in received.message.parts:
-        try:
-            parts.append(decrypt_part(part, keys=keys, random=os.urandom))
-        except EbmsError as error:
-            parts.append(part)
-            errors.append(error)
-    message = replace(received.message, parts=tuple(parts))
-    opened = frozenset(part.content_id for part in parts) if not errors else frozenset()
-    return (
-        replace(received, message=message),
-        CryptoOutcome(decrypted=opened, decryption_errors=tuple(errors)),
-        notes,
-    )
-
-
-def _verify(
-    received: Received,
-    verification: SigningTerms,
-    crypto: CryptoOutcome,
-    notes: tuple[str, ...],
-    now: datetime,
-) -> _Opened:
-    if any("sha1" in uri for uri in (verification.hash_function, verification.signature_algorithm)):
-        notes = (*notes, "the agreement names SHA-1, which production refuses (DK-128)")
-    try:
-        verified = verify_signature(
-            received.envelope,
-            received.message.parts,
-            certificates=verification.certificates,
-            digest_method=verification.hash_function,
-            signature_method=verification.signature_algorithm,
-            policy=AlgorithmPolicy(allow_sha1=True),
-        )
-        for at in (received.message.header.timestamp, now):
-            findings = check_certificate(
-                verified.certificate,
-                at=at,
-                anchors=(verified.certificate,),
-                policy=CertificatePolicy(allow_self_signed=True, require_crl=False),
-            )
-            if findings:
-                text = f"The signing certificate is not accepted: {findings[0].text}"
-                raise EbmsError(ErrorCode.SECURITY_FAILURE, text, location="//Header/Signature")
-    except EbmsError as error:
-        return _not_verified(received, crypto, notes, error)
-    crypto = replace(crypto, verified=verified)
-    return _Opened(received=received, crypto=crypto, signature="valid", notes=notes)
-
-
-def _not_verified(
-    received: Received, crypto: CryptoOutcome, notes: tuple[str, ...], error: EbmsError
-) -> _Opened:
-    """The answer to a signature that fails over parts that were encrypted hides which of the two failed."""
-    if not crypto.decrypted:
-        crypto = replace(crypto, signature_error=error)
-        return _Opened(received=received, crypto=crypto, signature="invalid", notes=notes)
-    errors = tuple(decryption_failure(part.content_id) for part in received.message.parts)
-    note = f"the parts open, but the signature fails, which the answer hides on purpose: {error.text}"
-    crypto = CryptoOutcome(decryption_errors=errors)
-    return _Opened(received=received, crypto=crypto, signature="invalid", notes=(*notes, note))

@@ -10,7 +10,20 @@ from collections.abc import Sequence
 
 import typer
 
-from bridge.cli import certs, ebms, event, exchange, job, message, serve
+from bridge.cli import (
+    certs,
+    check,
+    cpa,
+    ebms,
+    event,
+    event_check,
+    exchange,
+    health,
+    job,
+    message,
+    serve,
+    store,
+)
 from bridge.cli.output import clean
 from bridge.errors import BridgeError
 
@@ -23,12 +36,17 @@ app = typer.Typer(
 )
 
 app.command()(serve.serve)
+app.command()(check.check)
+app.command()(health.health)
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
 app.add_typer(job.app, name="job")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")
+app.add_typer(cpa.app, name="cpa")
+app.add_typer(store.app, name="store")
+event.app.command("check")(event_check.check)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,6 +70,11 @@ def print_heading(text: str) -> None:
     stdout().print(Text(f"\n{text}", style="bold"))
 
 
+def print_line(text: str) -> None:
+    """A line of prose, as long as it is."""
+    stdout().print(Text(clean(text)), soft_wrap=True)
+
+
 def tell(text: str) -> None:
     """Say something that is no data."""
     sys.stderr.write(clean(text) + "\n")

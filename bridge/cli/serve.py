@@ -8,26 +8,26 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from aiohttp import web
 
 from bridge.cli.assemble import assemble
+from bridge.cli.console import console_tls, console_url, make_console
+from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
-from bridge.errors import ConfigError
+from bridge.errors import BridgeError, ConfigError
 from bridge.flow.bridge import Bridge
 from bridge.flow.jobs import make_worker
 from bridge.flow.pull import start_pulling
+from bridge.flow.reload import Watch
 from bridge.log import configure_logging, get_logger
-from bridge.web.console.app import console_app
-from bridge.web.console.settings import ConsoleOptions
-from bridge.web.console.text import Language
+from bridge.store.unit import Store
 from bridge.web.partner import partner_app
 from bridge.web.tls import server_context
 
@@ -42,8 +42,28 @@ class Addresses:
     console: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets:
+    """The listening sockets, bound before anything is started, so that several processes can share them."""
+
+    partner: socket.socket
+    console: socket.socket
+
+    def addresses(self, settings: Settings) -> Addresses:
+        """Where they are reached; a port of 0 in the settings has become a real one."""
+        scheme = "https" if settings.partner_listener.tls else "http"
+        partner, console = self.partner.getsockname()[1], self.console.getsockname()[1]
+        return Addresses(
+            partner=f"{scheme}://{_named(settings.partner_listener.host)}:{partner}/ebms",
+            console=console_url(settings, console),
+        )
+
+
 def serve(
     config: Annotated[Path, typer.Option("--config", envvar="BRIDGE_CONFIG", help="Settings file (TOML).")],
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, help="Processes that share the ports and the work.")
+    ] = 1,
 ) -> None:
     """Run the bridge: take messages, work off what is due, show the console. Stops cleanly on SIGTERM.
 
@@ -51,85 +71,103 @@ def serve(
     """
     settings = load_settings(config)
     configure_logging()
-    asyncio.run(_serve(settings))
+    Store.open(settings.store.url, create=True).close()
+    sockets = bind(settings)
+
+    def tell_ready() -> None:
+        addresses = sockets.addresses(settings)
+        typer.echo(json.dumps({"partner": addresses.partner, "console": addresses.console}))
+        _log.info("bridge.ready", partner=addresses.partner, console=addresses.console, workers=workers)
+
+    if workers == 1:
+        asyncio.run(_serve(settings, sockets, tell_ready))
+        return
+    code = run_workers(
+        workers, lambda ready: _serve_in_child(settings, sockets, ready), when_ready=tell_ready
+    )
+    raise typer.Exit(code)
 
 
-async def _serve(settings: Settings) -> None:
+def _serve_in_child(settings: Settings, sockets: Sockets, ready: Callable[[], None]) -> int:
+    try:
+        asyncio.run(_serve(settings, sockets, ready))
+    except BridgeError as error:
+        _log.error("bridge.not_started", reason=str(error))
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings, sockets: Sockets, ready: Callable[[], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with assemble(settings) as bridge:
         worker = make_worker(bridge, name=f"{socket.gethostname()}:{os.getpid()}")
-        async with listening(bridge) as addresses, asyncio.TaskGroup() as group:
+        async with listening(bridge, sockets), asyncio.TaskGroup() as group:
             group.create_task(worker.run(), name="worker")
+            watching = group.create_task(Watch(bridge).run(), name="watch")
             await bridge.store.write(lambda tx: start_pulling(tx, bridge))
             worker.wake()
-            typer.echo(json.dumps({"partner": addresses.partner, "console": addresses.console}))
-            _log.info("bridge.ready", partner=addresses.partner, console=addresses.console)
+            ready()
             await stop.wait()
             _log.info("bridge.stopping")
+            watching.cancel()
             worker.stop()
     _log.info("bridge.stopped")
 
 
-@asynccontextmanager
-async def listening(bridge: Bridge) -> AsyncIterator[Addresses]:
-    """Both listeners, bound; they close when the block ends, after the requests under way."""
-    settings = bridge.settings
-    partner, console = settings.partner_listener, settings.console
-    context = _partner_context(settings)
-    options = ConsoleOptions(
-        timezone=ZoneInfo(console.timezone),
-        language=Language(console.language),
-        party_names=_party_names(settings),
+def bind(settings: Settings) -> Sockets:
+    """Bind every listener. Raises ConfigError when an address is taken or not ours."""
+    return Sockets(
+        partner=_listen(settings.partner_listener.host, settings.partner_listener.port),
+        console=_listen(settings.console.host, settings.console.port),
     )
-    async with AsyncExitStack() as stack:
-        partner_port = await stack.enter_async_context(
-            _bound(partner_app(bridge), partner.host, partner.port, context)
-        )
-        console_port = await stack.enter_async_context(
-            _bound(
-                console_app(bridge.store, now=bridge.now, settings=options), console.host, console.port, None
-            )
-        )
-        scheme = "http" if context is None else "https"
-        yield Addresses(
-            partner=f"{scheme}://{_named(partner.host)}:{partner_port}/ebms",
-            console=f"http://{_named(console.host)}:{console_port}/",
-        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise ConfigError([f"cannot listen on {host}:{port}: {error.strerror}"]) from error
 
 
 @asynccontextmanager
-async def _bound(
-    app: web.Application, host: str, port: int, context: ssl.SSLContext | None
-) -> AsyncIterator[int]:
+async def listening(bridge: Bridge, sockets: Sockets) -> AsyncIterator[None]:
+    """Serve on the sockets until the block ends, and then finish the requests under way."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(
+            _serving(partner_app(bridge), sockets.partner, _partner_context(bridge))
+        )
+        console = make_console(bridge)
+        await stack.enter_async_context(
+            _serving(console, sockets.console, console_tls(bridge.settings))
+        )
+        yield
+
+
+@asynccontextmanager
+async def _serving(
+    app: web.Application, listener: socket.socket, context: ssl.SSLContext | None
+) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=10.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, ssl_context=context)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError([f"cannot listen on {host}:{port}: {error.strerror}"]) from error
-        yield runner.addresses[0][1]
+        await web.SockSite(runner, listener, ssl_context=context).start()
+        yield
     finally:
         await runner.cleanup()
 
 
-def _partner_context(settings: Settings) -> ssl.SSLContext | None:
-    tls = settings.partner_listener.tls
+def _partner_context(bridge: Bridge) -> ssl.SSLContext | None:
+    settings, tls = bridge.settings, bridge.settings.partner_listener.tls
     if tls is not None:
-        return server_context(tls)
+        return server_context(tls, check=bridge.gate.why_refused)
     if settings.production:
         raise ConfigError(["partner_listener.tls: is missing; production takes no plain HTTP (DK-30)"])
     _log.warning("partner_listener.plain", reason="test mode: the partner listener speaks plain HTTP")
     return None
-
-
-def _party_names(settings: Settings) -> dict[str, str]:
-    names = {own.party_id: own.name for own in settings.own_parties}
-    return names | {partner.party_id: partner.name for partner in settings.partners}
 
 
 def _named(host: str) -> str:

@@ -178,7 +178,7 @@ AGREEMENT_TABLE: tuple[Row[HeaderCase], ...] = (
     *PEER_TABLE,
     _row(7, "the envelope reads without problems",  ALL,      check.reading,         _IN,  "//Header"),
     _row(8, "the signal is one we serve",           ALL,      check.service_offered, _NS,  f"{_MH}/Action"),
-    _row(12, "the CPA is agreed and in force",      ALL,      check.agreement_active, _IN, f"{_MH}/@cpaid"),
+    _row(12, "the CPA is agreed and in force",      REQUESTS, check.agreement_active, _IN, f"{_MH}/@cpaid"),
     _row(13, "the header is of version 2.0",        ALL,      check.header_version,  _IN,  f"{_MH}/@version"),
     _row(14, "From is a party of the CPA",          ALL,      check.from_party,      _IN,  f"{_MH}/From/PartyId"),
     _row(15, "To is the other party, and ours",     ALL,      check.to_party,        _IN,  f"{_MH}/To/PartyId"),

@@ -13,10 +13,12 @@ from cryptography import x509
 from bridge.config import OwnParty, PartnerSettings, Settings
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair
-from bridge.ebms.model import Party, PartyId
+from bridge.ebms.model import Content, Party, PartyId
+from bridge.flow.trust import Gate, Trust
 from bridge.hub.client import HubClient
 from bridge.hub.profile import Profile
 from bridge.ids import Key
+from bridge.inzage.client import Source, SourceClient
 from bridge.mapping.load import MappingSet
 from bridge.store.unit import Store
 
@@ -41,12 +43,15 @@ class PostAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
-    """Whose certificates may sign: the anchors, what stands between, and what was revoked."""
+class Route:
+    """Where a POST goes, as whom, and what is asked of the server beside a good certificate."""
 
-    anchors: tuple[x509.Certificate, ...] = ()
-    intermediates: tuple[x509.Certificate, ...] = ()
-    crls: tuple[x509.CertificateRevocationList, ...] = ()
+    url: str
+    own_party: PartyId
+    client_certificate: x509.Certificate | None = None
+    """The one of ours that the agreement names; None, or one without a key here: our newest."""
+    pinned: x509.Certificate | None = None
+    """The only server certificate that will do; None: any that the trusted authorities issued."""
 
 
 class PartnerPost(Protocol):
@@ -56,7 +61,7 @@ class PartnerPost(Protocol):
     """
 
     async def __call__(
-        self, url: str, headers: tuple[tuple[str, str], ...], body: bytes, *, own_party: PartyId
+        self, route: Route, headers: tuple[tuple[str, str], ...], body: Content
     ) -> PostAnswer: ...
 
 
@@ -66,7 +71,11 @@ def _no_worker() -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Bridge:
-    """Handed to every flow. `agreements` and `mappings` are replaced as a whole when they change on disk."""
+    """Handed to every flow. `agreements` and `mappings` are replaced as a whole when they change on disk.
+
+    `problems` says what is wrong with something that was to be taken up while running, by its name; what was
+    there before goes on.
+    """
 
     settings: Settings
     store: Store
@@ -76,19 +85,27 @@ class Bridge:
     jitter: Callable[[], float]
     random: Callable[[int], bytes]
     own: tuple[OwnIdentity, ...]
-    trust: Trust
+    gate: Gate
     agreements: Agreements
     mappings: MappingSet
     profile: Profile
     person_key: bytes = field(repr=False)
     hub: HubClient
     post: PartnerPost
+    sources: tuple[Source, ...]
+    source_client: SourceClient
     wake: Callable[[], None] = _no_worker
+    problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def message_id_domain(self) -> str:
         """What stands behind the @ of our MessageIds (DK-146)."""
         return self.settings.host_name
+
+    @property
+    def trust(self) -> Trust:
+        """Whose certificates count now."""
+        return self.gate.trust
 
     @property
     def own_party_ids(self) -> frozenset[PartyId]:

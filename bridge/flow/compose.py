@@ -8,48 +8,47 @@ transaction: the outgoing messages with their octets, the delivery jobs, the sta
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
 from bridge.config import PartnerSettings
-from bridge.ebms import sending
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.model import Octets, Part, PartyId, Service
 from bridge.errors import ConfigError
-from bridge.flow import signal
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.context import composing_context, own_named
 from bridge.flow.exchange import settle_exchange
-from bridge.flow.seal import Sealed, seal, write_headers
+from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_resource
+from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
 from bridge.hub.event import Event as CloudEvent
+from bridge.hub.json import Json
 from bridge.hub.reader import read_structured
-from bridge.ids import ConversationId, Key, MessageId
 from bridge.log import get_logger
-from bridge.mapping.compose import compose_message
+from bridge.mapping.compose import compose_message, needs
 from bridge.mapping.context import Composed, EventView, RefExchange, Rejected
 from bridge.mapping.program import Program
-from bridge.store.blobs import put_blob
 from bridge.store.events import get_event, set_event_state
 from bridge.store.exchanges import set_exchange
-from bridge.store.jobs import add_job, finish_job
-from bridge.store.messages import MessageFilter, add_evidence, add_message, add_payload, list_messages
+from bridge.store.jobs import finish_job, retry_job
+from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import (
     Direction,
     Event,
     EventState,
-    Evidence,
-    EvidenceKind,
     ExchangeState,
     Job,
     MessageState,
-    Payload,
 )
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
 KIND = "compose"
+
+_SOURCE_FIRST = timedelta(seconds=5)
+_SOURCE_LAST = timedelta(minutes=15)
+"""How long a message waits between two looks at a source that is down."""
 
 _log = get_logger()
 
@@ -66,11 +65,11 @@ class _Concerned:
 class _Ready:
     """A message ready to be stored and delivered."""
 
-    row: MessageRow
-    content_id: str
-    payload: bytes = field(repr=False)
-    sealed: Sealed
-    mapping: str
+    outgoing: Outgoing
+
+    @property
+    def row(self) -> MessageRow:
+        return self.outgoing.row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +89,13 @@ async def compose(bridge: Bridge, job: Job) -> None:
         return
     concerned = await bridge.store.read(lambda tx: find_concerned(tx, bridge, event))
     cloud_event = read_structured(event.body)
-    outcomes = [await asyncio.to_thread(_prepare, bridge, event, cloud_event, whom) for whom in concerned]
+    outcomes: list[_Ready | _Stuck] = []
+    for whom in concerned:
+        resource = await _look_up(bridge, event, cloud_event, whom)
+        if isinstance(resource, SourceDown):
+            await _wait_for_source(bridge, job, event, resource)
+            return
+        outcomes.append(await asyncio.to_thread(_prepare, bridge, event, cloud_event, whom, resource))
     ready = [outcome for outcome in outcomes if isinstance(outcome, _Ready)]
     stuck = [outcome for outcome in outcomes if isinstance(outcome, _Stuck)]
     if stuck:
@@ -103,12 +108,20 @@ def find_concerned(tx: Connection, bridge: Bridge, event: Event) -> list[_Concer
     """The partners that this event concerns, by their subscriptions and their own earlier messages."""
     found = []
     for partner in bridge.settings.partners:
-        if not any(matches_type(pattern, event.type) for pattern in partner.events):
+        if not _subscribed(bridge, partner, event.type):
             continue
         earlier = _latest_about(tx, partner, event.subject)
         if earlier is not None or not partner.only_own_subjects:
             found.append(_Concerned(partner=partner, earlier=earlier))
     return found
+
+
+def _subscribed(bridge: Bridge, partner: PartnerSettings, type: str) -> bool:
+    """By the type's own name, or by a wildcard when some mapping composes a message from the type."""
+    if type in partner.events:
+        return True
+    by_wildcard = any(matches_type(pattern, type) for pattern in partner.events)
+    return by_wildcard and bool(bridge.mappings.for_event(type))
 
 
 def matches_type(pattern: str, type: str) -> bool:
@@ -124,8 +137,51 @@ def _latest_about(tx: Connection, partner: PartnerSettings, subject: str | None)
     return next((row for row in rows if row.state is not MessageState.REFUSED), None)
 
 
-def _prepare(bridge: Bridge, event: Event, cloud_event: CloudEvent, whom: _Concerned) -> _Ready | _Stuck:
+async def _look_up(
+    bridge: Bridge, event: Event, cloud_event: CloudEvent, whom: _Concerned
+) -> Fetched | NothingThere | SourceDown | SourceRefuses:
+    """The full data at the source, when a mapping asks for it."""
+    own = _own_party(bridge, whom)
+    if own is None or not any(needs(program).resource for program in bridge.mappings.for_event(event.type)):
+        return NothingThere()
+    return await fetch_resource(bridge, cloud_event, own, whom.partner)
+
+
+async def _wait_for_source(bridge: Bridge, job: Job, event: Event, down: SourceDown) -> None:
+    """The message waits until the source answers; what is waited for stands in the timeline."""
+    now = bridge.now()
+    delay = max(
+        down.retry_after or timedelta(0), min(_SOURCE_FIRST * 2 ** min(job.attempts, 10), _SOURCE_LAST)
+    )
+
+    def work(tx: Connection) -> None:
+        if event.reason != down.reason:
+            set_event_state(tx, event.key, EventState.RECEIVED, at=now, reason=down.reason)
+            add_step(
+                tx,
+                exchange=event.exchange,
+                at=now,
+                side="hub",
+                what="source.down",
+                outcome="waiting",
+                detail={"event_id": event.id, "source": down.oin, "reason": down.reason},
+            )
+        retry_job(tx, job, due=now + delay, reason=down.reason, at=now)
+
+    await bridge.store.write(work)
+    _log.warning("source.down", event_id=event.id, source=down.oin, reason=down.reason)
+
+
+def _prepare(
+    bridge: Bridge,
+    event: Event,
+    cloud_event: CloudEvent,
+    whom: _Concerned,
+    resource: Fetched | NothingThere | SourceRefuses,
+) -> _Ready | _Stuck:
     """Pick the mapping that the agreement with this partner has an action for, run it, sign the result."""
+    if isinstance(resource, SourceRefuses):
+        return _Stuck(partner=whom.partner, reason=resource.reason)
     own = _own_party(bridge, whom)
     programs = bridge.mappings.for_event(event.type)
     if own is None or not programs:
@@ -135,7 +191,8 @@ def _prepare(bridge: Bridge, event: Event, cloud_event: CloudEvent, whom: _Conce
         return _Stuck(partner=whom.partner, reason=what)
     reasons: list[str] = []
     for program in programs:
-        composed = _compose(bridge, program, event, cloud_event, whom, own)
+        content = resource.resource if isinstance(resource, Fetched) else None
+        composed = _compose(bridge, program, event, cloud_event, whom, own, content)
         if isinstance(composed, Rejected):
             reasons.extend(str(finding) for finding in composed.findings)
             continue
@@ -166,6 +223,7 @@ def _compose(
     cloud_event: CloudEvent,
     whom: _Concerned,
     own: OwnIdentity,
+    resource: dict[str, Json] | None,
 ) -> Composed | Rejected:
     view = EventView(
         type=event.type,
@@ -190,7 +248,7 @@ def _compose(
         )
     )
     context = composing_context(bridge, own, whom.partner)
-    return compose_message(program, view, resource=None, ref=ref, context=context)
+    return compose_message(program, view, resource=resource, ref=ref, context=context)
 
 
 def _terms(bridge: Bridge, own: OwnIdentity, whom: _Concerned, composed: Composed) -> Terms | None:
@@ -219,60 +277,32 @@ def _seal(
     composed: Composed,
     terms: Terms,
 ) -> _Ready:
-    now = bridge.now()
     content_id = f"{bridge.new_uuid()}@{bridge.message_id_domain}"
-    conversation = composed.header.get("conversationId") or str(bridge.new_uuid())
-    reference = composed.header.get("refToMessageId")
-    message = sending.outgoing_message(
+    reference = composed.header.get("refToMessageId") if whom.partner.refer_to_request else None
+    outgoing = make_outgoing(
+        bridge,
         terms,
-        message_id=MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}"),
-        conversation_id=ConversationId(conversation),
-        timestamp=now,
-        time_to_live=sending.plan(terms, now).time_to_live,
-        ref_to_message_id=MessageId(reference) if reference else None,
-        parts=(Part(content_id=content_id, content_type="text/xml", content=Octets(composed.payload)),),
-    )
-    sealed = seal(bridge, message, own=own, signing=terms.signing, encryption=terms.encryption)
-    header = message.header
-    row = MessageRow(
-        key=bridge.new_key(),
+        own=own,
         exchange=event.exchange,
-        direction=Direction.OUT,
-        kind=message.kind,
-        message_id=header.message_id,
-        ref_to_message_id=header.ref_to_message_id,
-        conversation_id=header.conversation_id,
-        cpa_id=header.cpa_id,
-        from_party=own.party_id.value,
-        from_role=header.from_party.role,
-        to_party=whom.partner.party_id,
-        to_role=header.to_party.role,
-        service=header.service.value,
-        service_type=header.service.type,
-        action=header.action,
-        state=MessageState.CREATED,
-        at=now,
-        changed_at=now,
-        time_to_live=header.time_to_live,
+        parts=(Part(content_id=content_id, content_type="text/xml", content=Octets(composed.payload)),),
+        conversation_id=composed.header.get("conversationId"),
+        ref_to_message_id=reference,
         subject=event.subject,
         mapping=f"{program.name}@{program.version}",
         values=composed.values,
     )
-    return _Ready(
-        row=row, content_id=content_id, payload=composed.payload, sealed=sealed, mapping=row.mapping or ""
-    )
+    return _Ready(outgoing=outgoing)
 
 
 async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready]) -> None:
     now = bridge.now()
     state = EventState.COMPOSED if ready else EventState.UNMATCHED
     reason = None if ready else "it concerns no partner of this bridge"
-    jobs = [bridge.new_key() for _ in ready]
 
     def work(tx: Connection) -> None:
         set_event_state(tx, event.key, state, at=now, reason=reason)
-        for outgoing, job_key in zip(ready, jobs, strict=True):
-            _store(tx, outgoing, job_key, now)
+        for prepared in ready:
+            _store(tx, prepared.outgoing, now)
         if not ready:
             add_step(
                 tx,
@@ -287,49 +317,15 @@ async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready]) -> 
         finish_job(tx, job, at=now)
 
     await bridge.store.write(work)
-    ids = [outgoing.row.message_id for outgoing in ready]
+    ids = [prepared.row.message_id for prepared in ready]
     _log.info("event.composed" if ready else "event.unmatched", event_id=event.id, message_id=ids)
     bridge.wake()
 
 
-def _store(tx: Connection, outgoing: _Ready, job_key: Key, now: datetime) -> None:
+def _store(tx: Connection, outgoing: Outgoing, now: datetime) -> None:
     row = outgoing.row
-    added = add_message(tx, row)
-    assert added, "a fresh MessageId is never there already"
-    blob, size = put_blob(tx, outgoing.payload)
-    add_payload(
-        tx,
-        Payload(
-            message=row.key,
-            position=0,
-            content_id=outgoing.content_id,
-            content_type="text/xml",
-            blob=blob,
-            size=size,
-        ),
-    )
-    octets, _ = put_blob(tx, outgoing.sealed.body)
-    add_evidence(
-        tx,
-        Evidence(
-            message=row.key,
-            kind=EvidenceKind.SENT,
-            headers=write_headers(outgoing.sealed.headers),
-            blob=octets,
-            at=now,
-        ),
-    )
-    add_job(
-        tx,
-        key=job_key,
-        kind=signal.DELIVER,
-        subject_key=row.key,
-        ordering_key=f"{row.to_party} {row.subject}" if row.subject else None,
-        endpoint=row.to_party,
-        due=now,
-        at=now,
-    )
-    set_exchange(tx, row.exchange, at=now)
+    keep_outgoing(tx, outgoing)
+    set_exchange(tx, row.exchange, partner=row.to_party, at=now)
     add_step(
         tx,
         exchange=row.exchange,
@@ -342,7 +338,7 @@ def _store(tx: Connection, outgoing: _Ready, job_key: Key, now: datetime) -> Non
             "conversation_id": row.conversation_id,
             "ref_to_message_id": row.ref_to_message_id or "",
             "to_party": row.to_party,
-            "mapping": outgoing.mapping,
+            "mapping": row.mapping or "",
         },
     )
 

@@ -15,28 +15,32 @@ from sqlalchemy.engine import Connection
 
 from bridge.ebms import sending
 from bridge.ebms import signals as judgement
+from bridge.ebms.content import discard_content
 from bridge.ebms.cpa_resolve import resolve, sender_verification
 from bridge.ebms.cpa_terms import Terms
-from bridge.ebms.model import Kind, Message
+from bridge.ebms.model import Content, Kind, Message
 from bridge.ebms.read import Received, read_message
 from bridge.ebms.receiving_model import Ignore
 from bridge.ebms.write import read_fault
-from bridge.errors import PeerUnreachable, SoapFault
-from bridge.flow import signal
+from bridge.errors import ConfigError, PeerUnreachable, SoapFault
 from bridge.flow.bridge import Bridge, PostAnswer
 from bridge.flow.exchange import settle_exchange
-from bridge.flow.seal import HeaderBlock, read_headers
+from bridge.flow.failure import keep_failure, log_failure
+from bridge.flow.outgoing import DELIVER
+from bridge.flow.route import route_to
+from bridge.flow.seal import HeaderBlock
+from bridge.flow.sent import describe_sent, is_settled, load_sent, read_sent_content
+from bridge.flow.settle import settle
 from bridge.flow.unseal import unseal
 from bridge.hub.answers import Answer, retry_after
 from bridge.log import get_logger
-from bridge.store.blobs import read_blob
 from bridge.store.jobs import finish_job, renew_lease, retry_job
-from bridge.store.messages import count_attempt, evidence_of, get_message, set_message_state
-from bridge.store.rows import EvidenceKind, Job, MessageState
+from bridge.store.messages import count_attempt, get_message, set_message_state
+from bridge.store.rows import Job, MessageState
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
-KIND = signal.DELIVER
+KIND = DELIVER
 
 _NO_AGREEMENT = timedelta(minutes=5)
 """How long to wait when the agreement is gone: an operator may be replacing it."""
@@ -49,11 +53,15 @@ class _Outgoing:
     """A message on its way out: its row, itself, its octets, and what the agreement says today."""
 
     row: MessageRow
-    message: Message
-    envelope: bytes
+    sent: Received
     headers: HeaderBlock
-    octets: bytes
+    content: Content
     terms: Terms
+    best_effort_retries: int
+
+    @property
+    def message(self) -> Message:
+        return self.sent.message
 
     def state(self, attempts: int) -> sending.Sending:
         return sending.Sending(
@@ -61,7 +69,7 @@ class _Outgoing:
             created=self.row.at,
             reliable=bool(self.message.ack_requested),
             synchronous=self.message.sync_reply is not None,
-            schedule=sending.plan(self.terms, self.row.at),
+            schedule=sending.plan(self.terms, self.row.at, best_effort_retries=self.best_effort_retries),
         )
 
 
@@ -69,19 +77,48 @@ async def deliver(bridge: Bridge, job: Job) -> None:
     """Take the message one step further: an attempt, more waiting, or the end."""
     row = await bridge.store.read(lambda tx: get_message(tx, job.subject_key))
     now = bridge.now()
-    if row.state not in (MessageState.CREATED, MessageState.WAITING):
+    if is_settled(row):
         await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
         return
-    outgoing = await _load(bridge, row)
-    if outgoing is None:
-        reason = f"CPA {row.cpa_id} no longer lets us send {row.action}; nothing is sent until it does"
-        await _again(bridge, job, row, now + _NO_AGREEMENT, reason)
+    threshold = bridge.settings.partner_listener.spool_above_bytes
+    headers, content = await bridge.store.read(lambda tx: load_sent(tx, row, threshold=threshold))
+    try:
+        await _go_on(bridge, job, row, headers, content)
+    finally:
+        discard_content(content)
+
+
+async def _go_on(bridge: Bridge, job: Job, row: MessageRow, headers: HeaderBlock, content: Content) -> None:
+    now = bridge.now()
+    sent = await asyncio.to_thread(read_sent_content, headers, content)
+    terms = _terms_now(bridge, sent.message)
+    if terms is None:
+        await _without_agreement(bridge, job, row)
         return
+    partner = bridge.partner(sent.message.header.to_party)
+    outgoing = _Outgoing(
+        row=row,
+        sent=sent,
+        headers=headers,
+        content=content,
+        terms=terms,
+        best_effort_retries=partner.best_effort_retries if partner else 0,
+    )
     step = sending.after_time(outgoing.state(row.attempts), now=now)
     if isinstance(step, sending.Retry):
         await _attempt(bridge, job, outgoing)
     else:
         await _carry_out(bridge, job, row, step)
+
+
+async def _without_agreement(bridge: Bridge, job: Job, row: MessageRow) -> None:
+    """Nothing is sent without an active CPA (DK-121), but TimeToLive goes on."""
+    now = bridge.now()
+    reason = f"CPA {row.cpa_id} no longer lets us send {row.action}; nothing is sent until it does"
+    if row.time_to_live is not None and now >= row.time_to_live:
+        await _end(bridge, job, row, MessageState.EXPIRED, reason)
+    else:
+        await _again(bridge, job, row, now + _NO_AGREEMENT, reason)
 
 
 async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
@@ -104,22 +141,34 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
 
     await bridge.store.write(before)
     _log.info("message.sent", message_id=row.message_id, attempt=number)
-    own = bridge.own_identity(outgoing.message.header.from_party)
-    assert own is not None, "only messages of own parties are composed"
     try:
-        answer = await bridge.post(
-            outgoing.terms.endpoint_url, outgoing.headers, outgoing.octets, own_party=own.party_id
-        )
-    except PeerUnreachable as error:
+        answer = await _post(bridge, outgoing)
+    except (PeerUnreachable, ConfigError) as error:
         result: sending.AttemptResult = sending.Unreachable(reason=str(error))
     else:
         read = await asyncio.to_thread(_read_answer, bridge, outgoing, answer)
         if isinstance(read, _Settled):
-            await signal.settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
+            await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
             return
         result = read
     step = sending.after_attempt(outgoing.state(number), result, now=bridge.now())
     await _carry_out(bridge, job, row, step)
+
+
+async def _post(bridge: Bridge, outgoing: _Outgoing) -> PostAnswer:
+    """Raises PeerUnreachable, and ConfigError for an endpoint that may not be used."""
+    header = outgoing.message.header
+    own = bridge.own_identity(header.from_party)
+    assert own is not None, "only messages of own parties are composed"
+    route = route_to(
+        bridge,
+        bridge.partner(header.to_party),
+        own=own,
+        url=outgoing.terms.endpoint_url,
+        client_certificate=outgoing.terms.client_certificate,
+        server_certificate=outgoing.terms.server_certificate,
+    )
+    return await bridge.post(route, outgoing.headers, outgoing.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +181,7 @@ class _Settled:
 def _read_answer(bridge: Bridge, outgoing: _Outgoing, answer: PostAnswer) -> sending.AttemptResult | _Settled:
     """What the HTTP answer to an attempt is. ebXML content counts whatever the status is (section 6.2)."""
     if not answer.body.strip():
-        if 200 <= answer.status < 300:
-            return sending.NoContent(status=answer.status)
-        return sending.HttpError(status=answer.status, retry_after=_asked_to_wait(answer, bridge.now()))
+        return _without_signal(bridge, answer, sending.NoContent(status=answer.status))
     fault = read_fault(answer.body)
     if fault is not None:
         return sending.Fault(status=answer.status, text=fault[1])
@@ -143,10 +190,17 @@ def _read_answer(bridge: Bridge, outgoing: _Outgoing, answer: PostAnswer) -> sen
     except SoapFault:
         received = None
     if received is None or received.message.kind is Kind.BUSINESS:
-        if 200 <= answer.status < 300:
-            return sending.Foreign(status=answer.status)
-        return sending.HttpError(status=answer.status, retry_after=_asked_to_wait(answer, bridge.now()))
+        return _without_signal(bridge, answer, sending.Foreign(status=answer.status))
     return _judge_signal(bridge, outgoing, received)
+
+
+def _without_signal(
+    bridge: Bridge, answer: PostAnswer, success: sending.NoContent | sending.Foreign
+) -> sending.AttemptResult:
+    if 200 <= answer.status < 300:
+        return success
+    asked = retry_after(Answer(status=answer.status, headers=answer.headers, body=b""), now=bridge.now())
+    return sending.HttpError(status=answer.status, retry_after=asked)
 
 
 def _judge_signal(
@@ -158,8 +212,8 @@ def _judge_signal(
         agreement, sender=outgoing.message.header.to_party, action=received.message.header.action
     )
     _, crypto = unseal(bridge, received, own=None, verification=verification, encryption=None)
-    sent = signal.describe_sent(outgoing.row, outgoing.message, outgoing.envelope)
-    verdict = judgement.judge_signal(received, sent, crypto=crypto, in_response=True)
+    facts = describe_sent(outgoing.row, outgoing.sent)
+    verdict = judgement.judge_signal(received, facts, crypto=crypto, in_response=True)
     match verdict:
         case judgement.Acknowledges() | judgement.FailsMessage():
             return _Settled(verdict=verdict)
@@ -212,6 +266,9 @@ async def _end(bridge: Bridge, job: Job, row: MessageRow, state: MessageState, r
 
     def work(tx: Connection) -> None:
         finish_job(tx, job, at=now)
+        if not good:
+            keep_failure(tx, row, state, what=f"message.{state.value}", reason=reason, at=now)
+            return
         set_message_state(tx, row.key, state, at=now, reason=reason)
         add_step(
             tx,
@@ -219,24 +276,24 @@ async def _end(bridge: Bridge, job: Job, row: MessageRow, state: MessageState, r
             at=now,
             side="ebms",
             what=f"message.{state.value}",
-            outcome="ok" if good else "failed",
+            outcome="ok",
             detail={"message_id": row.message_id, "reason": reason},
         )
         settle_exchange(tx, row.exchange, at=now)
 
     await bridge.store.write(work)
-    log = _log.info if good else _log.error
-    log(f"message.{state.value}", message_id=row.message_id, reason=reason)
+    if good:
+        _log.info(f"message.{state.value}", message_id=row.message_id, reason=reason)
+    else:
+        log_failure(row, state, reason=reason)
 
 
-async def _load(bridge: Bridge, row: MessageRow) -> _Outgoing | None:
-    evidence, octets = await bridge.store.read(lambda tx: _load_sent(tx, row))
-    headers = read_headers(evidence)
-    sent = await asyncio.to_thread(read_message, headers, octets)
-    agreement = bridge.agreements.find(row.cpa_id, bridge.now())
-    if agreement is None:
+def _terms_now(bridge: Bridge, message: Message) -> Terms | None:
+    """What the agreement in force says of this message; None when nothing lets us send it."""
+    header, now = message.header, bridge.now()
+    agreement = bridge.agreements.find(header.cpa_id, now)
+    if agreement is None or not agreement.is_active(now):
         return None
-    header = sent.message.header
     terms = resolve(
         agreement,
         from_party=header.from_party,
@@ -244,22 +301,4 @@ async def _load(bridge: Bridge, row: MessageRow) -> _Outgoing | None:
         service=header.service,
         action=header.action,
     )
-    if not isinstance(terms, Terms):
-        return None
-    return _Outgoing(
-        row=row,
-        message=sent.message,
-        envelope=sent.envelope_octets,
-        headers=headers,
-        octets=octets,
-        terms=terms,
-    )
-
-
-def _load_sent(tx: Connection, row: MessageRow) -> tuple[str, bytes]:
-    evidence = evidence_of(tx, row.key, kind=EvidenceKind.SENT)[0]
-    return evidence.headers, read_blob(tx, evidence.blob)
-
-
-def _asked_to_wait(answer: PostAnswer, now: datetime) -> timedelta | None:
-    return retry_after(Answer(status=answer.status, headers=answer.headers, body=b""), now=now)
+    return terms if isinstance(terms, Terms) else None

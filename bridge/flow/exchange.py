@@ -13,6 +13,9 @@ from bridge.store.exchanges import set_exchange
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import Event, EventState, ExchangeState, Message, MessageState
 
+RESEND_OF = "bridge.resend-of"
+"""Among the values of a message: the MessageId of the one that it replaces."""
+
 _MOST = 1000
 """More messages or events than this in one exchange would be a fault of ours."""
 
@@ -40,6 +43,8 @@ def judge_exchange(messages: Sequence[Message], events: Sequence[Event]) -> tupl
     """One failure that nobody mended makes it ATTENTION; one thing under way makes it RUNNING; else DONE."""
     replaced = {event.causation_id for event in events if event.causation_id}
     live = [event for event in events if event.id not in replaced]
+    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    messages = [message for message in messages if message.message_id not in resent]
     for message in messages:
         if message.state in _MESSAGE_NEEDS_A_PERSON:
             return ExchangeState.ATTENTION, message.reason

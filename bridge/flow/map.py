@@ -39,6 +39,9 @@ from bridge.store.timeline import add_step
 
 KIND = "map"
 
+MAX_MAPPED = 64 * 1024 * 1024
+"""A first payload part larger than this is no XML to map."""
+
 _log = get_logger()
 
 
@@ -78,7 +81,7 @@ def correlation_of(namespace: UUID, message: Message) -> str:
 def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Translated | Parked:
     """Run the mapping and check every event against the profile. Changes nothing."""
     if payload is None:
-        return Parked(reason="the message has no payload to map")
+        return Parked(reason=f"the message has no payload to map, or one of more than {MAX_MAPPED} octets")
     try:
         root = parse_xml(payload)
     except PeerError as error:
@@ -109,7 +112,9 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
 def _load(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
     message = get_message(tx, key)
     parts = payloads_of(tx, key)
-    return message, read_blob(tx, parts[0].blob) if parts else None
+    if not parts or parts[0].size > MAX_MAPPED:
+        return message, None
+    return message, read_blob(tx, parts[0].blob)
 
 
 def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:

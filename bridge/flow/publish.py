@@ -14,6 +14,7 @@ from datetime import timedelta
 from sqlalchemy.engine import Connection
 
 from bridge.flow.bridge import Bridge
+from bridge.flow.contact import Contact
 from bridge.flow.exchange import settle_exchange
 from bridge.hub import contract
 from bridge.hub.event import offer_again, write_structured
@@ -34,22 +35,23 @@ _CHANNEL_HELD = timedelta(minutes=1)
 _log = get_logger()
 
 
-async def publish(bridge: Bridge, job: Job) -> None:
+async def publish(bridge: Bridge, job: Job) -> Contact | None:
     """Take the event one step further: offer it, or ask how it fares."""
     event = await bridge.store.read(lambda tx: get_event(tx, job.subject_key))
     match event.state:
         case EventState.CREATED:
-            await _offer(bridge, job, event)
+            return await _offer(bridge, job, event)
         case EventState.UNKNOWN:
-            await _ask_before_offering(bridge, job, event)
+            return await _ask_before_offering(bridge, job, event)
         case EventState.OFFERED:
-            await _follow(bridge, job, event)
+            return await _follow(bridge, job, event)
         case _:
             now = bridge.now()
             await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
+            return None
 
 
-async def _offer(bridge: Bridge, job: Job, event: Event) -> None:
+async def _offer(bridge: Bridge, job: Job, event: Event) -> Contact:
     now, lease = bridge.now(), bridge.settings.worker.lease
 
     def before(tx: Connection) -> None:
@@ -76,20 +78,28 @@ async def _offer(bridge: Bridge, job: Job, event: Event) -> None:
             await _stop(bridge, job, event, EventState.REFUSED, reason)
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
             await _wait(bridge, job, event, EventState.CREATED, reason, _CHANNEL_HELD)
+    return _contact(outcome)
 
 
-async def _ask_before_offering(bridge: Bridge, job: Job, event: Event) -> None:
+async def _ask_before_offering(bridge: Bridge, job: Job, event: Event) -> Contact:
     status = await bridge.hub.status(event.interactie_id or event.id, event_id=event.id)
     if isinstance(status, contract.NotFound):
         # The hub never saw the id, so the same octets may be offered.
-        await _offer(bridge, job, event)
-    else:
-        await _apply_status(bridge, job, event, status)
+        return await _offer(bridge, job, event)
+    await _apply_status(bridge, job, event, status)
+    return _contact(status)
 
 
-async def _follow(bridge: Bridge, job: Job, event: Event) -> None:
+async def _follow(bridge: Bridge, job: Job, event: Event) -> Contact:
     status = await bridge.hub.status(event.interactie_id or event.id, event_id=event.id)
     await _apply_status(bridge, job, event, status)
+    return _contact(status)
+
+
+def _contact(outcome: contract.OfferOutcome | contract.StatusOutcome) -> Contact:
+    """No usable answer, or "not now", counts against the hub; everything else is an answer."""
+    silent = isinstance(outcome, contract.OutcomeUnknown | contract.NoAnswerYet | contract.NotTaken)
+    return Contact.UNREACHED if silent else Contact.REACHED
 
 
 async def _apply_status(bridge: Bridge, job: Job, event: Event, status: contract.StatusOutcome) -> None:

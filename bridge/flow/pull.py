@@ -7,25 +7,29 @@ the same events, which then fall away on (source, id).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from bridge.errors import EventRejected
 from bridge.flow import compose
 from bridge.flow.bridge import Bridge
+from bridge.flow.contact import Contact
 from bridge.hub import pull as contract
+from bridge.hub.bsn import mask_bsn
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import write_structured
 from bridge.hub.profile import Mode, check_event
+from bridge.hub.reader import MemberRejected
 from bridge.hub.shared import ChannelFault, TokenRefused
+from bridge.hub.syntax import parse_timestamp
 from bridge.ids import EventId, Key
 from bridge.log import get_logger
 from bridge.store.cursors import get_cursor, set_cursor
 from bridge.store.events import add_event, find_event
 from bridge.store.exchanges import open_exchange
-from bridge.store.jobs import JobFilter, add_job, list_jobs, retry_job
+from bridge.store.jobs import add_job, add_standing_job, retry_job
 from bridge.store.rows import (
     Direction,
     Event,
@@ -34,13 +38,15 @@ from bridge.store.rows import (
     ExchangeDirection,
     ExchangeState,
     Job,
-    JobState,
 )
 from bridge.store.timeline import add_step
 
 KIND = "pull"
-SUBSCRIPTION = Key("hub")
-"""The one query for now: the subject of the pull job, and the name under which its place is kept."""
+UNREADABLE = "urn:bridge:unreadable"
+"""Stands for the source of an event that could not be read."""
+
+SUBSCRIPTION = Key("00000000-0000-5000-8000-70756c6c6875")
+"""The one query for now: the key of the pull job."""
 
 _CURSOR = "hub.cursor"
 _SINCE = "hub.since"
@@ -56,23 +62,19 @@ def start_pulling(tx: Connection, bridge: Bridge) -> None:
     """Make sure that the pull job is there, when events are to be pulled. Doing it twice is harmless."""
     if not bridge.settings.hub.pull.types:
         return
-    if not list_jobs(tx, JobFilter(kind=KIND, state=JobState.READY), limit=1):
-        now = bridge.now()
-        add_job(
-            tx, key=bridge.new_key(), kind=KIND, subject_key=SUBSCRIPTION, due=now, at=now, endpoint="hub"
-        )
+    add_standing_job(tx, key=SUBSCRIPTION, kind=KIND, endpoint="hub", at=bridge.now())
 
 
-async def pull(bridge: Bridge, job: Job) -> None:
+async def pull(bridge: Bridge, job: Job) -> Contact:
     """Take the query one step further: post it, or ask for its answer."""
-    request_id = await bridge.store.read(lambda tx: get_cursor(tx, _REQUEST))
-    if request_id:
-        await _ask(bridge, job, request_id)
-    else:
-        await _post(bridge, job)
+    request = await bridge.store.read(lambda tx: get_cursor(tx, _REQUEST))
+    if request:
+        posted_at, _, request_id = request.partition(" ")
+        return await _ask(bridge, job, request_id, datetime.fromisoformat(posted_at))
+    return await _post(bridge, job)
 
 
-async def _post(bridge: Bridge, job: Job) -> None:
+async def _post(bridge: Bridge, job: Job) -> Contact:
     cursor, since = await bridge.store.read(lambda tx: (get_cursor(tx, _CURSOR), get_cursor(tx, _SINCE)))
     settings = bridge.settings.hub.pull
     body = contract.query_body(
@@ -86,28 +88,33 @@ async def _post(bridge: Bridge, job: Job) -> None:
     outcome = await bridge.hub.post_query(body)
     match outcome:
         case contract.QueryAccepted(request_id=request_id, retry_after=wait):
-            await _come_back(bridge, job, wait or _FIRST_WAIT, "the hub gathers the events", request_id)
+            request = f"{posted_at.isoformat()} {request_id}"
+            await _come_back(bridge, job, wait or _FIRST_WAIT, "the hub gathers the events", request)
         case contract.Pulled():
             await _keep(bridge, job, outcome, posted_at)
         case contract.PullFailed(reason=reason, retry_after=wait):
             await _failed(bridge, job, reason, wait)
+            return Contact.UNREACHED
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
             await _failed(bridge, job, reason, None)
+    return Contact.REACHED
 
 
-async def _ask(bridge: Bridge, job: Job, request_id: str) -> None:
+async def _ask(bridge: Bridge, job: Job, request_id: str, posted_at: datetime) -> Contact:
     outcome = await bridge.hub.get_query(request_id)
     match outcome:
         case contract.Pulled():
-            await _keep(bridge, job, outcome, bridge.now())
+            await _keep(bridge, job, outcome, posted_at)
         case contract.PullBusy(retry_after=wait):
-            await _come_back(bridge, job, wait or _FIRST_WAIT, "the hub gathers the events", request_id)
+            await _come_back(bridge, job, wait or _FIRST_WAIT, "the hub gathers the events", None)
         case contract.PullGone():
             await _come_back(bridge, job, timedelta(0), "the hub forgot the query; it is posted anew", "")
         case contract.PullFailed(reason=reason, retry_after=wait):
             await _failed(bridge, job, reason, wait)
+            return Contact.UNREACHED
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
             await _failed(bridge, job, reason, None)
+    return Contact.REACHED
 
 
 async def _failed(bridge: Bridge, job: Job, reason: str, wait: timedelta | None) -> None:
@@ -115,12 +122,13 @@ async def _failed(bridge: Bridge, job: Job, reason: str, wait: timedelta | None)
     await _come_back(bridge, job, max(wait or timedelta(0), _AFTER_A_FAILURE), reason, None)
 
 
-async def _come_back(bridge: Bridge, job: Job, wait: timedelta, reason: str, request_id: str | None) -> None:
+async def _come_back(bridge: Bridge, job: Job, wait: timedelta, reason: str, request: str | None) -> None:
+    """`request` is the one that the hub works on now; empty: none any more; None: as it was."""
     now = bridge.now()
 
     def work(tx: Connection) -> None:
-        if request_id is not None:
-            set_cursor(tx, _REQUEST, request_id, now)
+        if request is not None:
+            set_cursor(tx, _REQUEST, request, now)
         retry_job(tx, job, due=now + wait, reason=reason, at=now)
 
     await bridge.store.write(work)
@@ -130,12 +138,14 @@ async def _keep(bridge: Bridge, job: Job, pulled: contract.Pulled, asked_at: dat
     settings = bridge.settings.hub.pull
     wait = timedelta(0) if pulled.more else timedelta(seconds=settings.interval_seconds)
     since = (asked_at - timedelta(seconds=settings.overlap_seconds)).astimezone(UTC).isoformat()
-    good = [event for event in pulled.events if not isinstance(event, EventRejected)]
-    rejected = [event for event in pulled.events if isinstance(event, EventRejected)]
+    good = [event for event in pulled.events if isinstance(event, CloudEvent)]
+    rejected = [event for event in pulled.events if isinstance(event, MemberRejected)]
 
     def work(tx: Connection) -> int:
         now = bridge.now()
         news = sum(keep_event(tx, bridge, event, now) for event in in_order(good))
+        for rejection in rejected:
+            keep_unreadable(tx, bridge, rejection, now)
         if pulled.next_cursor:
             set_cursor(tx, _CURSOR, pulled.next_cursor, now)
         set_cursor(tx, _SINCE, since, now)
@@ -163,7 +173,7 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
     if find_event(tx, event.source, event.id) is not None:
         return False
     broken = [f for f in check_event(event, Mode.RECEIVE, profile=bridge.profile) if f.level == "error"]
-    state = EventState.QUARANTINED if broken else EventState.RECEIVED
+    state = _state(event, bool(broken), now)
     reason = "; ".join(f"{f.rule} {f.text}" for f in broken) or None
     exchange = bridge.new_key()
     correlation = event.attributes.get("correlationid")
@@ -177,7 +187,7 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
             partner=event.source,
             title=event.type,
             subject=event.subject,
-            state=ExchangeState.ATTENTION if broken else ExchangeState.RUNNING,
+            state=_exchange_state(state),
             reason=reason,
             correlation_id=str(correlation) if correlation else None,
         ),
@@ -189,11 +199,11 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
         exchange=exchange,
         at=now,
         side="hub",
-        what="event.received",
+        what="event.expired" if state is EventState.EXPIRED else "event.received",
         outcome="failed" if broken else "ok",
         detail={"event_id": event.id, "source": event.source} | ({"reason": reason} if reason else {}),
     )
-    if not broken:
+    if state is EventState.RECEIVED:
         add_job(
             tx,
             key=bridge.new_key(),
@@ -204,6 +214,72 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
             at=now,
         )
     return True
+
+
+def _exchange_state(state: EventState) -> ExchangeState:
+    match state:
+        case EventState.QUARANTINED:
+            return ExchangeState.ATTENTION
+        case EventState.EXPIRED:
+            return ExchangeState.DONE
+        case _:
+            return ExchangeState.RUNNING
+
+
+def _state(event: CloudEvent, broken: bool, now: datetime) -> EventState:
+    """An event past its expirytime makes no message any more (SOH-43)."""
+    if broken:
+        return EventState.QUARANTINED
+    expiry = event.attributes.get("expirytime")
+    moment = parse_timestamp(str(expiry)) if expiry is not None else None
+    return EventState.EXPIRED if moment is not None and moment <= now else EventState.RECEIVED
+
+
+def keep_unreadable(tx: Connection, bridge: Bridge, rejection: MemberRejected, now: datetime) -> None:
+    """Set a broken event of a batch aside with its octets and reason; it blocks nothing (SOH-83)."""
+    digest = hashlib.sha256(rejection.octets).hexdigest()
+    if find_event(tx, UNREADABLE, digest) is not None:
+        return
+    exchange, reason = bridge.new_key(), mask_bsn(str(rejection))
+    open_exchange(
+        tx,
+        Exchange(
+            key=exchange,
+            direction=ExchangeDirection.TO_PARTNER,
+            started_at=now,
+            changed_at=now,
+            partner=UNREADABLE,
+            title="unreadable event",
+            state=ExchangeState.ATTENTION,
+            reason=reason,
+        ),
+    )
+    add_event(
+        tx,
+        Event(
+            key=bridge.new_key(),
+            exchange=exchange,
+            direction=Direction.IN,
+            source=UNREADABLE,
+            id=EventId(digest),
+            type="unreadable",
+            time="",
+            state=EventState.QUARANTINED,
+            reason=reason,
+            body=rejection.octets,
+            at=now,
+            changed_at=now,
+        ),
+    )
+    add_step(
+        tx,
+        exchange=exchange,
+        at=now,
+        side="hub",
+        what="event.unreadable",
+        outcome="failed",
+        detail={"sha256": digest, "reason": reason},
+    )
 
 
 def _row(

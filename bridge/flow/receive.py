@@ -10,9 +10,8 @@ the message is on disk with the jobs that carry it on.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
-from typing import BinaryIO
 
 from sqlalchemy.engine import Connection
 
@@ -21,7 +20,6 @@ from bridge.ebms.answers import make_acknowledgment, make_message_error
 from bridge.ebms.cpa_resolve import resolve
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.duplicates import StoredMessage, content_digest, judge_duplicate, repeats_are_delivered
-from bridge.ebms.mime import Package
 from bridge.ebms.model import Kind, Message, PartyId
 from bridge.ebms.read import Received, read_envelope
 from bridge.ebms.receiving_model import (
@@ -40,24 +38,26 @@ from bridge.errors import EbmsError, SoapFault
 from bridge.flow import map as mapping_flow
 from bridge.flow import signal
 from bridge.flow.bridge import Bridge, OwnIdentity
-from bridge.flow.seal import HeaderBlock, Sealed, read_headers, seal, write_headers
-from bridge.flow.unseal import unseal
-from bridge.ids import Key, MessageId, Oin
-from bridge.log import get_logger
-from bridge.store.blobs import put_blob, read_blob
-from bridge.store.exchanges import open_exchange
-from bridge.store.jobs import add_job
-from bridge.store.messages import add_evidence, add_message, add_payload, evidence_of, find_by_message_id
-from bridge.store.rows import (
-    Direction,
-    Evidence,
-    EvidenceKind,
-    Exchange,
-    ExchangeDirection,
-    ExchangeState,
-    MessageState,
-    Payload,
+from bridge.flow.case import (
+    Case,
+    HttpAnswer,
+    Request,
+    ids_of,
+    keep_answer,
+    keep_payloads,
+    keep_received,
+    notes_of,
+    open_case,
+    row_of,
 )
+from bridge.flow.seal import Sealed, read_headers, seal
+from bridge.flow.unseal import unseal
+from bridge.ids import MessageId, Oin
+from bridge.log import get_logger
+from bridge.store.blobs import read_blob
+from bridge.store.jobs import add_job
+from bridge.store.messages import add_message, evidence_of, find_by_message_id
+from bridge.store.rows import Direction, Evidence, EvidenceKind, ExchangeState, MessageState
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
@@ -66,43 +66,8 @@ TEXT_XML = ("Content-Type", "text/xml; charset=UTF-8")
 _log = get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
-    """What the partner listener answers."""
-
-    status: int
-    headers: HeaderBlock = ()
-    body: bytes = field(default=b"", repr=False)
-
-
-NOTHING = HttpAnswer(status=204)
-"""Taken, and nothing to say in this response."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One POST as it came in: who sent it, its headers, its raw octets, and the package made of them."""
-
-    peer: Peer
-    headers: HeaderBlock
-    raw: BinaryIO
-    package: Package
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """One message under judgement, with what every step needs to know of it."""
-
-    request: Request
-    received: Received
-    known: Known
-    terms: Terms | None
-    digest: str
-    at: datetime
-
-    @property
-    def message(self) -> Message:
-        return self.received.message
+class _AlreadyThere(Exception):
+    """Rolls the transaction back: another copy of the message was stored first."""
 
 
 async def receive(bridge: Bridge, request: Request) -> HttpAnswer:
@@ -113,14 +78,15 @@ async def receive(bridge: Bridge, request: Request) -> HttpAnswer:
     stranger = receiving.judge_peer(received, known=known)
     if stranger is not None:
         return await _turn_away(bridge, received, stranger)
-    if received.message.kind is not Kind.BUSINESS:
-        return await _receive_signal(bridge, request, received, known)
+    known = await _with_reference(bridge, received.message, known)
     terms = _terms(received.message, known)
     digest = await asyncio.to_thread(
         content_digest, received, encrypted=terms is not None and terms.encryption is not None
     )
-    case = _Case(request=request, received=received, known=known, terms=terms, digest=digest, at=now)
-    return await _receive_business(bridge, case)
+    case = Case(request=request, received=received, known=known, terms=terms, digest=digest, at=now)
+    if received.message.kind is Kind.BUSINESS:
+        return await _receive_business(bridge, case)
+    return await _receive_signal(bridge, case)
 
 
 def answer_fault(fault: SoapFault) -> HttpAnswer:
@@ -133,7 +99,7 @@ def answer_fault(fault: SoapFault) -> HttpAnswer:
 # --- business messages
 
 
-async def _receive_business(bridge: Bridge, case: _Case) -> HttpAnswer:
+async def _receive_business(bridge: Bridge, case: Case) -> HttpAnswer:
     again = await _answer_again(bridge, case)
     if again is not None:
         return again
@@ -157,18 +123,18 @@ async def _receive_business(bridge: Bridge, case: _Case) -> HttpAnswer:
 
 
 async def _accept(
-    bridge: Bridge, case: _Case, opened: Received, agreed: Agreed, accepted: Accepted, own: OwnIdentity
+    bridge: Bridge, case: Case, opened: Received, agreed: Agreed, accepted: Accepted, own: OwnIdentity
 ) -> HttpAnswer:
     answer = await asyncio.to_thread(_acknowledge, bridge, case, agreed, accepted, own)
-    row = _row(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
+    row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
     map_job, answer_job = bridge.new_key(), bridge.new_key()
 
     def work(tx: Connection) -> None:
-        _open(tx, row, ExchangeState.RUNNING, None)
+        open_case(tx, row, ExchangeState.RUNNING, None)
         if not add_message(tx, row):
             raise _AlreadyThere
-        _keep_payloads(tx, row.key, opened, accepted)
-        _keep_received(tx, case, row.key)
+        keep_payloads(tx, row.key, opened, accepted)
+        keep_received(tx, case, row.key)
         add_step(
             tx,
             exchange=row.exchange,
@@ -176,23 +142,25 @@ async def _accept(
             side="ebms",
             what="message.received",
             outcome="ok",
-            detail=_ids(case) | _notes(agreed.flags + accepted.flags),
+            detail=ids_of(case) | notes_of(agreed.flags + accepted.flags),
         )
         if answer is not None:
-            _keep_answer(tx, case, row, answer, "Acknowledgment", None if agreed.synchronous else answer_job)
+            keep_answer(tx, case, row, answer, "Acknowledgment", None if agreed.synchronous else answer_job)
         add_job(tx, key=map_job, kind=mapping_flow.KIND, subject_key=row.key, due=case.at, at=case.at)
 
     try:
         await bridge.store.write(work)
     except _AlreadyThere:
         # Another copy of this message was stored while this one was being judged.
-        return await _answer_again(bridge, case) or NOTHING
-    _log.info("message.received", **_ids(case), outcome="accepted")
+        return await _answer_again(bridge, case) or _nothing(bridge, case.message)
+    _log.info("message.received", **ids_of(case), outcome="accepted")
     bridge.wake()
-    return _in_response(answer) if answer is not None and agreed.synchronous else NOTHING
+    return (
+        _in_response(answer) if answer is not None and agreed.synchronous else _nothing(bridge, case.message)
+    )
 
 
-async def _refuse(bridge: Bridge, case: _Case, refusal: Refusal) -> HttpAnswer:
+async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
     """Keep the message with its evidence, tell the operator, and give the answer that the refusal says.
 
     It does not claim its MessageId: a good message under the same id is judged on its own.
@@ -201,15 +169,15 @@ async def _refuse(bridge: Bridge, case: _Case, refusal: Refusal) -> HttpAnswer:
     reason = "; ".join(str(error) for error in errors) or "refused"
     answer = _error_answer(bridge, case, refusal)
     synchronous = not isinstance(refusal, AnswerError) or refusal.synchronous
-    row = _row(
+    row = row_of(
         case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.REFUSED, reason=reason
     )
     answer_job = bridge.new_key()
 
     def work(tx: Connection) -> None:
-        _open(tx, row, ExchangeState.ATTENTION, reason)
+        open_case(tx, row, ExchangeState.ATTENTION, reason)
         add_message(tx, row)
-        _keep_received(tx, case, row.key)
+        keep_received(tx, case, row.key)
         add_step(
             tx,
             exchange=row.exchange,
@@ -217,22 +185,24 @@ async def _refuse(bridge: Bridge, case: _Case, refusal: Refusal) -> HttpAnswer:
             side="ebms",
             what="message.refused",
             outcome="failed",
-            detail=_ids(case) | {"reason": reason, "error_code": errors[0].code if errors else ""},
+            detail=ids_of(case) | {"reason": reason, "error_code": errors[0].code if errors else ""},
         )
         if answer is not None:
-            _keep_answer(tx, case, row, answer, "MessageError", None if synchronous else answer_job)
+            keep_answer(tx, case, row, answer, "MessageError", None if synchronous else answer_job)
 
     await bridge.store.write(work)
     bridge.wake()
     codes = [error.code for error in errors]
-    _log.warning("message.refused", **_ids(case), error_code=codes, row=refusal.row, reason=reason)
+    _log.warning("message.refused", **ids_of(case), error_code=codes, row=refusal.row, reason=reason)
     match refusal:
         case AnswerFault(fault=fault):
             raise fault
         case Ignore():
-            return NOTHING
+            return _nothing(bridge, case.message)
         case AnswerError():
-            return _in_response(answer) if answer is not None and synchronous else NOTHING
+            return (
+                _in_response(answer) if answer is not None and synchronous else _nothing(bridge, case.message)
+            )
 
 
 async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> HttpAnswer:
@@ -251,15 +221,15 @@ async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> Ht
             signal_message = make_message_error(
                 header, errors, message_id=new_message_id(bridge), now=bridge.now()
             )
-            return _in_response(signal.write_unsigned(bridge, signal_message))
+            return _in_response(signal.write_unsigned(signal_message))
         case Ignore():
-            return NOTHING
+            return _nothing(bridge, received.message)
 
 
 # --- duplicates
 
 
-async def _answer_again(bridge: Bridge, case: _Case) -> HttpAnswer | None:
+async def _answer_again(bridge: Bridge, case: Case) -> HttpAnswer | None:
     """The first answer again when this message was received before; None when it is new."""
     earlier = await bridge.store.read(lambda tx: _find_earlier(tx, case))
     if earlier is None:
@@ -275,11 +245,13 @@ async def _answer_again(bridge: Bridge, case: _Case) -> HttpAnswer | None:
             return await _alarm(bridge, case, row, error)
         case receiving.SameAgain():
             return await _repeat_answer(bridge, case, row, answer)
+        case receiving.DeliverAgain():
+            return await _deliver_again(bridge, case, row)
         case _:
             return None
 
 
-def _find_earlier(tx: Connection, case: _Case) -> tuple[MessageRow, Evidence | None] | None:
+def _find_earlier(tx: Connection, case: Case) -> tuple[MessageRow, Evidence | None] | None:
     """The message that claimed this id, else a refused one with the very same content."""
     rows = find_by_message_id(tx, case.message.header.message_id, direction=Direction.IN)
     claimed = [row for row in rows if row.state is not MessageState.REFUSED]
@@ -290,7 +262,7 @@ def _find_earlier(tx: Connection, case: _Case) -> tuple[MessageRow, Evidence | N
     return row, next(iter(evidence_of(tx, row.key, kind=EvidenceKind.ANSWER)), None)
 
 
-async def _repeat_answer(bridge: Bridge, case: _Case, row: MessageRow, answer: Evidence | None) -> HttpAnswer:
+async def _repeat_answer(bridge: Bridge, case: Case, row: MessageRow, answer: Evidence | None) -> HttpAnswer:
     synchronous = receiving.answer_place(case.terms, case.message) is receiving.Place.SYNC
     job = bridge.new_key()
 
@@ -302,7 +274,7 @@ async def _repeat_answer(bridge: Bridge, case: _Case, row: MessageRow, answer: E
             side="ebms",
             what="message.repeated",
             outcome="info",
-            detail=_ids(case) | {"answer": "given again" if answer else "none was stored"},
+            detail=ids_of(case) | {"answer": "given again" if answer else "none was stored"},
         )
         if answer is None:
             return b""
@@ -312,13 +284,35 @@ async def _repeat_answer(bridge: Bridge, case: _Case, row: MessageRow, answer: E
 
     octets = await bridge.store.write(work)
     bridge.wake()
-    _log.info("message.received", **_ids(case), outcome="duplicate")
+    _log.info("message.received", **ids_of(case), outcome="duplicate")
     if answer is None or not synchronous:
-        return NOTHING
+        return _nothing(bridge, case.message)
     return HttpAnswer(status=200, headers=read_headers(answer.headers), body=octets)
 
 
-async def _alarm(bridge: Bridge, case: _Case, row: MessageRow, error: EbmsError) -> HttpAnswer:
+async def _deliver_again(bridge: Bridge, case: Case, row: MessageRow) -> HttpAnswer:
+    """A best-effort repeat that the settings of the partner want delivered as often as it comes (DK-20)."""
+    job = bridge.new_key()
+
+    def work(tx: Connection) -> None:
+        add_step(
+            tx,
+            exchange=row.exchange,
+            at=case.at,
+            side="ebms",
+            what="message.repeated",
+            outcome="info",
+            detail=ids_of(case) | {"note": "delivered again, as the settings of the partner say"},
+        )
+        add_job(tx, key=job, kind=mapping_flow.KIND, subject_key=row.key, due=case.at, at=case.at)
+
+    await bridge.store.write(work)
+    bridge.wake()
+    _log.info("message.received", **ids_of(case), outcome="delivered again")
+    return _nothing(bridge, case.message)
+
+
+async def _alarm(bridge: Bridge, case: Case, row: MessageRow, error: EbmsError) -> HttpAnswer:
     """The id of a stored message with other content: never delivered, and somebody must look."""
 
     def work(tx: Connection) -> None:
@@ -329,11 +323,11 @@ async def _alarm(bridge: Bridge, case: _Case, row: MessageRow, error: EbmsError)
             side="ebms",
             what="message.id_reused",
             outcome="failed",
-            detail=_ids(case) | {"reason": error.text},
+            detail=ids_of(case) | {"reason": error.text},
         )
 
     await bridge.store.write(work)
-    _log.error("message.id_reused", **_ids(case))
+    _log.error("message.id_reused", **ids_of(case))
     refusal = receiving.judge_agreement(case.received, known=case.known)
     if not isinstance(refusal, Agreed):
         return await _refuse(bridge, case, refusal)
@@ -347,20 +341,64 @@ async def _alarm(bridge: Bridge, case: _Case, row: MessageRow, error: EbmsError)
 # --- signals
 
 
-async def _receive_signal(bridge: Bridge, request: Request, received: Received, known: Known) -> HttpAnswer:
-    agreed = receiving.judge_agreement(received, known=known)
+async def _receive_signal(bridge: Bridge, case: Case) -> HttpAnswer:
+    """Acknowledgments and errors end here; a Ping or StatusRequest is answered as the agreement says."""
+    asks = case.message.kind in (Kind.PING, Kind.STATUS_REQUEST)
+    agreed = receiving.judge_agreement(case.received, known=case.known)
     if not isinstance(agreed, Agreed):
-        return await _turn_away(bridge, received, agreed)
+        return await (_refuse if asks else _drop)(bridge, case, agreed)
     opened, crypto = await asyncio.to_thread(
-        unseal, bridge, received, own=None, verification=agreed.verification, encryption=None
+        unseal, bridge, case.received, own=None, verification=agreed.verification, encryption=None
     )
     accepted = receiving.judge_content(opened, agreed, crypto)
     if not isinstance(accepted, Accepted):
-        return await _turn_away(bridge, received, accepted)
+        return await (_refuse if asks else _drop)(bridge, case, accepted)
     answer = await signal.take_signal(
-        bridge, received, crypto, agreed, raw=request.raw, headers=request.headers
+        bridge, case.received, crypto, raw=case.request.raw, headers=case.request.headers
     )
-    return NOTHING if answer is None else _in_response(answer)
+    if answer is None or agreed.synchronous:
+        return _nothing(bridge, case.message) if answer is None else _in_response(answer)
+    return await _answer_by_post(bridge, case, answer)
+
+
+async def _drop(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
+    """A signal that is not what it should be: it does nothing, and is never answered with an error."""
+    return await _turn_away(bridge, case.received, refusal)
+
+
+async def _answer_by_post(bridge: Bridge, case: Case, answer: Sealed) -> HttpAnswer:
+    """Keep a Ping or StatusRequest with its answer, which a job posts (section 3.10)."""
+    row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
+    job = bridge.new_key()
+
+    def work(tx: Connection) -> None:
+        open_case(tx, row, ExchangeState.DONE, None)
+        if not add_message(tx, row):
+            raise _AlreadyThere
+        keep_received(tx, case, row.key)
+        add_step(
+            tx,
+            exchange=row.exchange,
+            at=case.at,
+            side="ebms",
+            what="signal.received",
+            outcome="ok",
+            detail=ids_of(case),
+        )
+        keep_answer(tx, case, row, answer, answer_name(case.message), job)
+
+    try:
+        await bridge.store.write(work)
+    except _AlreadyThere:
+        return await _answer_again(bridge, case) or _nothing(bridge, case.message)
+    _log.info("signal.received", **ids_of(case))
+    bridge.wake()
+    return _nothing(bridge, case.message)
+
+
+def answer_name(message: Message) -> str:
+    """What the answer to a Ping or StatusRequest is called."""
+    return Kind.PONG if message.kind is Kind.PING else Kind.STATUS_RESPONSE
 
 
 # --- what is made of a case
@@ -378,8 +416,38 @@ def _known(bridge: Bridge, message: Message, peer: Peer, now: datetime) -> Known
         peer=peer,
         now=now,
         delegations=frozenset(delegations),
-        policy=ReceivingPolicy(production=bridge.settings.production),
+        policy=_policy(bridge, message),
     )
+
+
+def _policy(bridge: Bridge, message: Message) -> ReceivingPolicy:
+    """As the settings of the partner say that the message names; nothing looser than these for a stranger."""
+    production, partner = bridge.settings.production, bridge.partner(message.header.from_party)
+    if partner is None:
+        return ReceivingPolicy(production=production)
+    return ReceivingPolicy(
+        production=production,
+        refuse_unreferenced_parts=not partner.ignore_unreferenced_parts,
+        strict_ref_to_message_id=partner.refuse_unknown_references,
+        answer_pings=partner.answer_pings,
+        answer_status_requests=partner.answer_status_requests,
+        deliver_best_effort_repeats=partner.deliver_repeats,
+    )
+
+
+async def _with_reference(bridge: Bridge, message: Message, known: Known) -> Known:
+    """Whether RefToMessageId names a message of the same agreement."""
+    reference = message.header.ref_to_message_id
+    if reference is None or message.kind is not Kind.BUSINESS:
+        return known
+    rows = await bridge.store.read(lambda tx: find_by_message_id(tx, reference))
+    return replace(known, knows_ref=any(row.cpa_id == message.header.cpa_id for row in rows))
+
+
+def _nothing(bridge: Bridge, message: Message) -> HttpAnswer:
+    """Taken, and nothing to say in this response. Some adapters know only 202 as success (section 4)."""
+    partner = bridge.partner(message.header.from_party)
+    return HttpAnswer(status=partner.empty_answer if partner else 204)
 
 
 def _terms(message: Message, known: Known) -> Terms | None:
@@ -397,7 +465,7 @@ def _terms(message: Message, known: Known) -> Terms | None:
 
 
 def _acknowledge(
-    bridge: Bridge, case: _Case, agreed: Agreed, accepted: Accepted, own: OwnIdentity
+    bridge: Bridge, case: Case, agreed: Agreed, accepted: Accepted, own: OwnIdentity
 ) -> Sealed | None:
     """The acknowledgment that was asked for, signed when that was asked for too."""
     if not case.message.ack_requested:
@@ -413,13 +481,13 @@ def _acknowledge(
     return seal(bridge, message, own=own, signing=agreed.acknowledgment.signing if signed else None)
 
 
-def _error_answer(bridge: Bridge, case: _Case, refusal: Refusal) -> Sealed | None:
+def _error_answer(bridge: Bridge, case: Case, refusal: Refusal) -> Sealed | None:
     if not isinstance(refusal, AnswerError):
         return None
     message = make_message_error(
         case.message.header, refusal.errors, message_id=new_message_id(bridge), now=case.at
     )
-    return signal.write_unsigned(bridge, message)
+    return signal.write_unsigned(message)
 
 
 def new_message_id(bridge: Bridge) -> MessageId:
@@ -429,135 +497,3 @@ def new_message_id(bridge: Bridge) -> MessageId:
 
 def _in_response(answer: Sealed) -> HttpAnswer:
     return HttpAnswer(status=200, headers=answer.headers, body=answer.body)
-
-
-# --- what is kept of a case
-
-
-class _AlreadyThere(Exception):
-    """Rolls the transaction back: another copy of the message was stored first."""
-
-
-def _row(
-    case: _Case, *, key: Key, exchange: Key, state: MessageState, reason: str | None = None
-) -> MessageRow:
-    header = case.message.header
-    return MessageRow(
-        key=key,
-        exchange=exchange,
-        direction=Direction.IN,
-        kind=case.message.kind,
-        message_id=header.message_id,
-        ref_to_message_id=header.ref_to_message_id,
-        conversation_id=header.conversation_id,
-        cpa_id=header.cpa_id,
-        from_party=header.from_party.party_ids[0].value,
-        from_role=header.from_party.role,
-        to_party=header.to_party.party_ids[0].value,
-        to_role=header.to_party.role,
-        service=header.service.value,
-        service_type=header.service.type,
-        action=header.action,
-        state=state,
-        reason=reason,
-        at=case.at,
-        changed_at=case.at,
-        time_to_live=header.time_to_live,
-        digest=case.digest,
-    )
-
-
-def _open(tx: Connection, row: MessageRow, state: ExchangeState, reason: str | None) -> None:
-    open_exchange(
-        tx,
-        Exchange(
-            key=row.exchange,
-            direction=ExchangeDirection.TO_HUB,
-            started_at=row.at,
-            changed_at=row.at,
-            partner=row.from_party,
-            title=row.action,
-            state=state,
-            reason=reason,
-            conversation_id=row.conversation_id,
-        ),
-    )
-
-
-def _keep_payloads(tx: Connection, key: Key, opened: Received, accepted: Accepted) -> None:
-    by_id = {part.content_id: part for part in opened.message.parts}
-    for position, content_id in enumerate(accepted.content_ids):
-        part = by_id[content_id]
-        with part.content.open() as octets:
-            blob, size = put_blob(tx, octets)
-        add_payload(
-            tx,
-            Payload(
-                message=key,
-                position=position,
-                content_id=content_id,
-                content_type=part.content_type,
-                filename=part.filename,
-                blob=blob,
-                size=size,
-            ),
-        )
-
-
-def _keep_received(tx: Connection, case: _Case, key: Key) -> None:
-    """Exactly what came over the wire."""
-    case.request.raw.seek(0)
-    blob, _ = put_blob(tx, case.request.raw)
-    add_evidence(
-        tx,
-        Evidence(
-            message=key,
-            kind=EvidenceKind.RECEIVED,
-            headers=write_headers(case.request.headers),
-            blob=blob,
-            at=case.at,
-        ),
-    )
-
-
-def _keep_answer(
-    tx: Connection, case: _Case, row: MessageRow, answer: Sealed, what: str, job: Key | None
-) -> None:
-    """The answer for now and for every repeat; with a job to post it when it goes by a POST of its own."""
-    blob, _ = put_blob(tx, answer.body)
-    add_evidence(
-        tx,
-        Evidence(
-            message=row.key,
-            kind=EvidenceKind.ANSWER,
-            headers=write_headers(answer.headers),
-            blob=blob,
-            at=case.at,
-        ),
-    )
-    if job is not None:
-        add_job(tx, key=job, kind=signal.KIND, subject_key=row.key, due=case.at, at=case.at, priority=10)
-    add_step(
-        tx,
-        exchange=row.exchange,
-        at=case.at,
-        side="ebms",
-        what="answer.stored",
-        outcome="ok",
-        detail={"signal": what, "way": "in the HTTP response" if job is None else "by a POST of its own"},
-    )
-
-
-def _ids(case: _Case) -> dict[str, str]:
-    header = case.message.header
-    return {
-        "message_id": header.message_id,
-        "conversation_id": header.conversation_id,
-        "cpa_id": header.cpa_id,
-        "from_party": str(header.from_party),
-        "action": header.action,
-    }
-
-
-def _notes(flags: tuple[str, ...]) -> dict[str, str]:
-    return {"notes": "; ".join(flags)} if flags else {}

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from bridge.ebms.content import SpoolSink
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
-from bridge.ebms.encrypt import encrypt_part
+from bridge.ebms.encrypt import RSA_1_5, RSA_OAEP, RSA_OAEP_11, encrypt_part
 from bridge.ebms.keys import KeyPair, fingerprint_sha256
-from bridge.ebms.mime import pack
-from bridge.ebms.model import Message
+from bridge.ebms.mime import Packed, pack
+from bridge.ebms.model import Content, Message, Party
 from bridge.ebms.sign import sign_envelope
 from bridge.ebms.write import envelope_octets, write_envelope
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, EbmsError
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.unseal import algorithm_policy
 
 HeaderBlock = tuple[tuple[str, str], ...]
 
+_KEY_TRANSPORTS = {"rsa-oaep": RSA_OAEP, "rsa-oaep-sha256": RSA_OAEP_11, "rsa-1_5": RSA_1_5}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A message as it goes over the wire. The same octets serve every retry."""
+    """A message as it goes over the wire. The same octets serve every retry. Large ones wait on disk."""
 
     headers: HeaderBlock
-    body: bytes = field(repr=False)
+    content: Content = field(repr=False)
+
+    @property
+    def body(self) -> bytes:
+        """All octets at once: for signals, which are small."""
+        with self.content.open() as stream:
+            return stream.read()
 
 
 def seal(
@@ -37,8 +48,22 @@ def seal(
 ) -> Sealed:
     """Sign the plain parts, then encrypt them, then pack (ebMS notes, sections 9.7 and 10).
 
-    Raises ConfigError when we have no key for the certificate that the agreement names.
+    Raises ConfigError when we have no key for the certificate that the agreement names, or its algorithms
+    may not be used.
     """
+    try:
+        return _seal(bridge, message, own, signing, encryption)
+    except EbmsError as error:
+        raise ConfigError([f"CPA {message.header.cpa_id}: {error.text}"]) from error
+
+
+def _seal(
+    bridge: Bridge,
+    message: Message,
+    own: OwnIdentity,
+    signing: SigningTerms | None,
+    encryption: EncryptionTerms | None,
+) -> Sealed:
     envelope = write_envelope(message)
     if signing is not None:
         sign_envelope(
@@ -51,12 +76,14 @@ def seal(
         )
     parts = message.parts
     if encryption is not None:
+        transport = _key_transport(bridge, message.header.to_party)
         parts = tuple(
             encrypt_part(
                 part,
                 certificate=encryption.certificate,
                 algorithm=encryption.algorithm,
                 random=bridge.random,
+                key_transport=transport,
             )
             for part in parts
         )
@@ -66,7 +93,19 @@ def seal(
         boundary=f"part{bridge.new_uuid().hex}",
         envelope_id=f"{bridge.new_uuid()}@envelope",
     )
-    return Sealed(headers=packed.headers, body=b"".join(packed.chunks()))
+    return to_sealed(bridge, packed)
+
+
+def to_sealed(bridge: Bridge, packed: Packed) -> Sealed:
+    """Every octet written once; beyond the threshold of the settings they wait in a temporary file."""
+    sink = SpoolSink(bridge.settings.partner_listener.spool_above_bytes, Path(tempfile.gettempdir()))
+    try:
+        for octets in packed.chunks():
+            sink.write(octets)
+        return Sealed(headers=packed.headers, content=sink.finish())
+    except BaseException:
+        sink.discard()
+        raise
 
 
 def write_headers(headers: Sequence[tuple[str, str]]) -> str:
@@ -78,6 +117,12 @@ def read_headers(block: str) -> HeaderBlock:
     """The inverse of `write_headers`."""
     pairs = (line.partition(": ") for line in block.split("\r\n") if line)
     return tuple((name, value) for name, _, value in pairs)
+
+
+def _key_transport(bridge: Bridge, to_party: Party) -> str:
+    """RSA-OAEP, unless the settings of the partner say that its adapter reads nothing but RSA 1.5 (DK-135)."""
+    partner = bridge.partner(to_party)
+    return RSA_OAEP if partner is None else _KEY_TRANSPORTS[partner.key_transport]
 
 
 def _key_for(own: OwnIdentity, signing: SigningTerms) -> KeyPair:

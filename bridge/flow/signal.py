@@ -9,35 +9,28 @@ from sqlalchemy.engine import Connection
 
 from bridge.ebms import signals as judgement
 from bridge.ebms.answers import make_pong, make_status_response
+from bridge.ebms.content import MemorySink, discard_content
 from bridge.ebms.cpa_resolve import signal_terms
 from bridge.ebms.mime import pack
-from bridge.ebms.model import Kind, Message, Party
-from bridge.ebms.read import Received, read_message
-from bridge.ebms.receiving_model import Agreed, CryptoOutcome, Ignore
-from bridge.ebms.sign import references_of_sent
+from bridge.ebms.model import Content, Kind, Message, Party
+from bridge.ebms.read import Received
+from bridge.ebms.receiving_model import CryptoOutcome, Ignore
 from bridge.ebms.write import envelope_octets, write_envelope
 from bridge.errors import ConfigError, PeerUnreachable
-from bridge.flow.bridge import Bridge
-from bridge.flow.exchange import settle_exchange
-from bridge.flow.seal import HeaderBlock, Sealed, read_headers, write_headers
+from bridge.flow.bridge import Bridge, Route
+from bridge.flow.route import route_to
+from bridge.flow.seal import HeaderBlock, Sealed, read_headers
+from bridge.flow.sent import describe_sent, find_sent, spool_blob
+from bridge.flow.settle import keep_ignored, settle
 from bridge.ids import MessageId
 from bridge.log import get_logger
-from bridge.store.blobs import put_blob, read_blob
-from bridge.store.jobs import finish_job, finish_jobs_about, retry_job
-from bridge.store.messages import (
-    add_evidence,
-    evidence_of,
-    find_by_message_id,
-    get_message,
-    set_message_state,
-)
+from bridge.store.jobs import finish_job, retry_job
+from bridge.store.messages import evidence_of, find_by_message_id, get_message
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Job, MessageState
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
 KIND = "signal"
-DELIVER = "deliver"
-"""The kind of the delivery jobs, which an acknowledgment ends."""
 
 _ATTEMPTS = 5
 """Posts of a signal. More is no use: the partner repeats its message and gets the answer again."""
@@ -45,10 +38,13 @@ _ATTEMPTS = 5
 _log = get_logger()
 
 
-def write_unsigned(bridge: Bridge, message: Message) -> Sealed:
+def write_unsigned(message: Message) -> Sealed:
     """A signal as octets, without signature."""
     packed = pack(envelope_octets(write_envelope(message)), (), boundary="none", envelope_id="none")
-    return Sealed(headers=packed.headers, body=b"".join(packed.chunks()))
+    sink = MemorySink()
+    for octets in packed.chunks():
+        sink.write(octets)
+    return Sealed(headers=packed.headers, content=sink.finish())
 
 
 # --- our signals, by a POST of their own
@@ -56,14 +52,14 @@ def write_unsigned(bridge: Bridge, message: Message) -> Sealed:
 
 async def post_signal(bridge: Bridge, job: Job) -> None:
     """Post the stored answer to a received message; try a few times, then leave it to the partner's repeat."""
-    row, answer, octets = await bridge.store.read(lambda tx: _load_answer(tx, job))
-    own = next(o for o in bridge.own if o.party_id.value == row.to_party)
+    row, answer, content = await bridge.store.read(lambda tx: _load_answer(tx, job))
     try:
-        url = _endpoint(bridge, row)
-        posted = await bridge.post(url, read_headers(answer.headers), octets, own_party=own.party_id)
+        posted = await bridge.post(_route(bridge, row), read_headers(answer.headers), content)
         problem = None if 200 <= posted.status < 300 else f"HTTP {posted.status}"
     except (PeerUnreachable, ConfigError) as error:
         problem = str(error)
+    finally:
+        discard_content(content)
     now = bridge.now()
 
     def work(tx: Connection) -> None:
@@ -88,143 +84,91 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
     if problem:
         _log.warning("answer.not_posted", message_id=row.message_id, attempt=job.attempts, reason=problem)
     else:
-        _log.info("message.acknowledged", message_id=row.message_id, attempt=job.attempts)
+        _log.info("answer.posted", message_id=row.message_id, attempt=job.attempts)
 
 
-def _load_answer(tx: Connection, job: Job) -> tuple[MessageRow, Evidence, bytes]:
+def _load_answer(tx: Connection, job: Job) -> tuple[MessageRow, Evidence, Content]:
     row = get_message(tx, job.subject_key)
     answer = evidence_of(tx, row.key, kind=EvidenceKind.ANSWER)[0]
-    return row, answer, read_blob(tx, answer.blob)
+    return row, answer, spool_blob(tx, answer.blob, threshold=1024 * 1024)
 
 
-def _endpoint(bridge: Bridge, row: MessageRow) -> str:
+def _route(bridge: Bridge, row: MessageRow) -> Route:
+    """To the endpoint of the original sender's channel for this signal (section 6.4). Raises ConfigError."""
     agreement = bridge.agreements.find(row.cpa_id, bridge.now())
-    if agreement is None:
-        raise ConfigError([f"CPA {row.cpa_id} is no longer there"])
-    action = "MessageError" if row.state is MessageState.REFUSED else "Acknowledgment"
-    sender = next(p for p in agreement.parties if any(i.value == row.from_party for i in p.party_ids))
+    named = agreement.parties if agreement else ()
+    sender = next((p for p in named if any(i.value == row.from_party for i in p.party_ids)), None)
+    if agreement is None or sender is None:
+        raise ConfigError([f"CPA {row.cpa_id} is no longer there, or no longer with {row.from_party}"])
     receiver = agreement.other_party(sender)
-    return signal_terms(
+    terms = signal_terms(
         agreement,
         acknowledging=Party(party_ids=receiver.party_ids),
         original_sender=Party(party_ids=sender.party_ids),
-        action=action,
-    ).endpoint_url
+        action=_answering_action(row),
+    )
+    own = bridge.own_identity(Party(party_ids=receiver.party_ids))
+    if own is None:
+        raise ConfigError([f"{row.to_party} is no own party any more"])
+    return route_to(
+        bridge,
+        bridge.partner(Party(party_ids=sender.party_ids)),
+        own=own,
+        url=terms.endpoint_url,
+        client_certificate=terms.client_certificate,
+        server_certificate=terms.server_certificate,
+    )
+
+
+def _answering_action(row: MessageRow) -> Kind:
+    if row.state is MessageState.REFUSED:
+        return Kind.MESSAGE_ERROR
+    answers = {Kind.PING: Kind.PONG, Kind.STATUS_REQUEST: Kind.STATUS_RESPONSE}
+    return answers.get(Kind(row.kind), Kind.ACKNOWLEDGMENT)
 
 
 # --- signals of partners
 
 
 async def take_signal(
-    bridge: Bridge,
-    received: Received,
-    crypto: CryptoOutcome,
-    agreed: Agreed,
-    *,
-    raw: BinaryIO,
-    headers: HeaderBlock,
+    bridge: Bridge, received: Received, crypto: CryptoOutcome, *, raw: BinaryIO, headers: HeaderBlock
 ) -> Sealed | None:
-    """Do what a signal that came by POST means. Gives the answer for the HTTP response, if there is one.
+    """Do what a signal means that came by POST. Gives the answer that a Ping or StatusRequest deserves.
 
     Raises SoapFault for a signal about a message that was never sent.
     """
-    sent = await bridge.store.read(lambda tx: find_sent(tx, received.message))
-    facts = None if sent is None else describe_sent(*sent)
+    found = await bridge.store.read(lambda tx: find_sent(tx, received.message))
+    facts = None if found is None else describe_sent(*found)
     verdict = judgement.judge_signal(received, facts, crypto=crypto)
     match verdict:
         case judgement.UnknownReference(fault=fault):
             raise fault
         case judgement.AnswerPing():
-            return _answer(bridge, make_pong(received.message, message_id=_new_id(bridge), now=bridge.now()))
+            return write_unsigned(make_pong(received.message, message_id=_new_id(bridge), now=bridge.now()))
         case judgement.AnswerStatus(about=about):
             return await _answer_status(bridge, received.message, about)
-        case Ignore(reason=reason):
-            _log.warning("signal.ignored", message_id=received.message.header.message_id, reason=reason)
         case _:
-            assert sent is not None
+            assert found is not None, "every other judgement is about a message of ours"
             raw.seek(0)
-            await settle(bridge, sent[0], verdict, octets=raw.read(), headers=headers)
+            octets = raw.read()
+            if not isinstance(verdict, Ignore):
+                await settle(bridge, found[0], verdict, octets=octets, headers=headers)
+            elif _is_between(received.message, facts):
+                await keep_ignored(bridge, found[0], verdict, octets=octets, headers=headers)
+            else:
+                _log.warning(
+                    "signal.ignored", message_id=received.message.header.message_id, reason=verdict.reason
+                )
     return None
 
 
-Settling = judgement.Acknowledges | judgement.FailsMessage | judgement.LateSignal | judgement.AnswersRequest
-
-
-async def settle(
-    bridge: Bridge, row: MessageRow, verdict: Settling, *, octets: bytes, headers: HeaderBlock
-) -> None:
-    """Store what a signal means for a message of ours: its state, the evidence, the end of its delivery job."""
-    now = bridge.now()
-    state, what, outcome, reason = _meaning(verdict)
-    if isinstance(verdict, judgement.AnswersRequest):
-        return
-    kind = EvidenceKind.ERROR if state is MessageState.FAILED else EvidenceKind.ACKNOWLEDGMENT
-
-    def work(tx: Connection) -> None:
-        blob, _ = put_blob(tx, octets)
-        add_evidence(
-            tx, Evidence(message=row.key, kind=kind, headers=write_headers(headers), blob=blob, at=now)
-        )
-        add_step(
-            tx,
-            exchange=row.exchange,
-            at=now,
-            side="ebms",
-            what=what,
-            outcome=outcome,
-            detail={"message_id": row.message_id} | ({"reason": reason} if reason else {}),
-        )
-        if state is not None:
-            set_message_state(tx, row.key, state, at=now, reason=reason)
-            finish_jobs_about(tx, kind=DELIVER, subject_key=row.key, at=now)
-            settle_exchange(tx, row.exchange, at=now)
-
-    await bridge.store.write(work)
-    _log.info(what, message_id=row.message_id, outcome=outcome, reason=reason)
-
-
-def _meaning(verdict: Settling) -> tuple[MessageState | None, str, str, str | None]:
-    match verdict:
-        case judgement.Acknowledges(flags=flags):
-            return MessageState.ACKNOWLEDGED, "message.acknowledged", "ok", "; ".join(flags) or None
-        case judgement.FailsMessage(reason=reason):
-            return MessageState.FAILED, "message.refused_by_partner", "failed", reason
-        case judgement.LateSignal(acknowledges=True):
-            return MessageState.ACKNOWLEDGED, "message.acknowledged_late", "ok", "acknowledged late"
-        case judgement.LateSignal():
-            return None, "signal.late", "info", None
-        case judgement.AnswersRequest(message_status=status):
-            return None, "request.answered", "info", status
-
-
-def find_sent(tx: Connection, message: Message) -> tuple[MessageRow, Message, bytes] | None:
-    """The message of ours that a signal refers to: its row, and itself as it was sent."""
-    reference = judgement.reference_of(message)
-    if reference is None:
-        return None
-    rows = find_by_message_id(tx, reference, direction=Direction.OUT)
-    if not rows:
-        return None
-    evidence = evidence_of(tx, rows[0].key, kind=EvidenceKind.SENT)[0]
-    octets = read_blob(tx, evidence.blob)
-    sent = read_message(read_headers(evidence.headers), octets)
-    return rows[0], sent.message, sent.envelope_octets
-
-
-def describe_sent(row: MessageRow, message: Message, envelope: bytes) -> judgement.SentMessage:
-    """What the judgement of a signal needs to know of the message it refers to."""
-    asked = message.ack_requested
-    return judgement.SentMessage(
-        message_id=row.message_id,
-        kind=Kind(row.kind),
-        cpa_id=row.cpa_id,
-        from_party_ids=message.header.from_party.party_ids,
-        to_party_ids=message.header.to_party.party_ids,
-        ack_requested=bool(asked),
-        ack_signed=any(element.signed for element in asked),
-        references=references_of_sent(envelope),
-        synchronous=message.sync_reply is not None,
-        settled=row.state not in (MessageState.CREATED, MessageState.WAITING),
+def _is_between(message: Message, sent: judgement.SentMessage | None) -> bool:
+    """Whether the signal comes from the party that the message went to: no other may leave traces at it."""
+    header = message.header
+    return (
+        sent is not None
+        and header.cpa_id == sent.cpa_id
+        and set(header.from_party.party_ids) <= set(sent.to_party_ids)
     )
 
 
@@ -239,20 +183,15 @@ async def _answer_status(bridge: Bridge, request: Message, about: MessageId) -> 
     else:
         status = "Processed" if known.state is MessageState.MAPPED else "Received"
         received_at = known.at
-    return _answer(
-        bridge,
+    return write_unsigned(
         make_status_response(
             request,
             message_status=status,
             message_id=_new_id(bridge),
             now=bridge.now(),
             received_at=received_at,
-        ),
+        )
     )
-
-
-def _answer(bridge: Bridge, message: Message) -> Sealed:
-    return write_unsigned(bridge, message)
 
 
 def _new_id(bridge: Bridge) -> MessageId:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
-from bridge.ebms.encrypt import decrypt_part, decryption_failure
-from bridge.ebms.keys import CertificatePolicy, check_certificate
+from bridge.ebms.encrypt import DecryptionPolicy, decrypt_part, decryption_failure
 from bridge.ebms.model import ErrorCode, Part
 from bridge.ebms.read import Received
 from bridge.ebms.receiving import CryptoOutcome
@@ -68,10 +67,12 @@ def _verify(bridge: Bridge, received: Received, verification: SigningTerms) -> V
 
 def _decrypt(bridge: Bridge, received: Received, own: OwnIdentity) -> tuple[Received, CryptoOutcome]:
     """Every part in the clear. When one does not open, all are said not to: which one is nobody's business."""
+    partner = bridge.partner(received.message.header.from_party)
+    policy = DecryptionPolicy(allow_3des=partner is not None and partner.allow_3des)
     parts: list[Part] = []
     for part in received.message.parts:
         try:
-            parts.append(decrypt_part(part, keys=own.keys, random=bridge.random))
+            parts.append(decrypt_part(part, keys=own.keys, random=bridge.random, policy=policy))
         except EbmsError as error:
             _log.warning(
                 "part.not_decrypted", message_id=received.message.header.message_id, reason=error.text
@@ -94,26 +95,11 @@ def _untrusted(bridge: Bridge, received: Received, verified: Verified) -> EbmsEr
 
     Revocation is asked for now only: a list of today says nothing about the lists of then.
     """
-    trust, lenient = bridge.trust, not bridge.settings.production
-    made, came = received.message.header.timestamp, bridge.now()
     findings = (
-        *check_certificate(
-            verified.certificate,
-            at=made,
-            anchors=trust.anchors,
-            intermediates=trust.intermediates,
-            policy=CertificatePolicy(allow_self_signed=lenient, require_crl=False),
-        ),
-        *check_certificate(
-            verified.certificate,
-            at=came,
-            anchors=trust.anchors,
-            intermediates=trust.intermediates,
-            crls=trust.crls,
-            policy=CertificatePolicy(allow_self_signed=lenient, require_crl=bool(trust.crls)),
-        ),
+        *bridge.gate.check_validity(verified.certificate, at=received.message.header.timestamp),
+        *bridge.gate.check(verified.certificate, at=bridge.now()),
     )
-    fatal = dict.fromkeys(finding.text for finding in findings if finding.fatal)
+    fatal = dict.fromkeys(finding.text for finding in findings)
     return _failure(fatal) if fatal else None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
@@ -17,11 +18,14 @@ from sqlalchemy.engine import Connection
 
 from bridge.errors import BridgeError
 from bridge.flow.bridge import Bridge
+from bridge.flow.contact import Contact
 from bridge.log import get_logger
+from bridge.store.channels import find_channel, note_failure, note_success
 from bridge.store.jobs import LeaseLost, bury_job, claim_jobs, retry_job
 from bridge.store.rows import Job
 
-JobRunner = Callable[[Bridge, Job], Awaitable[None]]
+JobRunner = Callable[[Bridge, Job], Awaitable[Contact | None]]
+"""Does a job, and finishes or reschedules it. None: no endpoint was spoken to."""
 
 MAX_SURPRISES = 10
 """How often a job may fail in a way that nobody foresaw before it waits for a person."""
@@ -42,6 +46,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
+        self._endpoints: dict[asyncio.Task[None], str] = {}
 
     def wake(self) -> None:
         """Look at the queue now: something became due."""
@@ -92,32 +97,63 @@ class Worker:
         for job in jobs:
             task = group.create_task(self._run_one(job), name=f"job {job.kind} {job.key}")
             self._running.add(task)
+            if job.endpoint is not None:
+                self._endpoints[task] = job.endpoint
             task.add_done_callback(self._ended)
         return len(jobs)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._endpoints.pop(task, None)
         self._wake.set()
 
     async def _claim(self, limit: int) -> tuple[Job, ...]:
         now, lease = self._bridge.now(), self._bridge.settings.worker.lease
-        kinds = tuple(self._runners)
+        kinds, share = tuple(self._runners), self._bridge.settings.worker.per_endpoint
+        busy = Counter(self._endpoints.values())
 
         def work(tx: Connection) -> tuple[Job, ...]:
-            return claim_jobs(tx, now=now, worker=self._name, lease=lease, limit=limit, kinds=kinds)
+            return claim_jobs(
+                tx,
+                now=now,
+                worker=self._name,
+                lease=lease,
+                limit=limit,
+                kinds=kinds,
+                per_endpoint=share,
+                busy=busy,
+            )
 
         return await self._bridge.store.write(work)
 
     async def _run_one(self, job: Job) -> None:
         log = _log.bind(job_id=job.key, kind=job.kind, attempt=job.attempts)
         try:
-            await self._runners[job.kind](self._bridge, job)
+            contact = await self._runners[job.kind](self._bridge, job)
+            await self._note(job, contact)
         except LeaseLost:
             log.warning("job.lease_lost", outcome="another worker has it")
         except Exception as surprise:
             where = where_raised(surprise)
             log.error("job.surprise", error=type(surprise).__name__, where=where)
             await self._put_aside(job, f"{type(surprise).__name__} at {where}")
+
+    async def _note(self, job: Job, contact: Contact | None) -> None:
+        """Tell the breaker how the endpoint fared."""
+        endpoint, now = job.endpoint, self._bridge.now()
+        if endpoint is None or contact is None:
+            return
+        if contact is Contact.REACHED:
+            ended = await self._bridge.store.read(lambda tx: find_channel(tx, endpoint))
+            if ended is not None and ended.failures:
+                await self._bridge.store.write(lambda tx: note_success(tx, endpoint, at=now))
+                _log.info("endpoint.recovered", endpoint=endpoint)
+            return
+        held = await self._bridge.store.write(
+            lambda tx: note_failure(tx, endpoint, reason="it does not answer", at=now)
+        )
+        if held is not None:
+            _log.warning("endpoint.held", endpoint=endpoint, until=held.isoformat())
 
     async def _put_aside(self, job: Job, reason: str) -> None:
         """A failure that no flow foresaw: try again ever more slowly, then wait for a person."""

@@ -12,7 +12,13 @@ from bridge.mapping.types import Kind
 from bridge.mapping.yamltree import Scalar, Table
 
 PROFILE_MEMBERS = {
-    "uitwisselen-melding.melding-geregistreerd": ("bsn", "leeftijd", "registratiedatum", "categorie", "prioriteit"),
+    "uitwisselen-melding.melding-geregistreerd": (
+        "bsn",
+        "leeftijd",
+        "registratiedatum",
+        "categorie",
+        "prioriteit",
+    ),
     "uitwisselen-melding.melding-opgepakt": ("opgepaktDoor", "opgepaktOp", "referentie"),
 }
 """What the published profiles name beside the graph (hub.md 4.2)."""
@@ -59,7 +65,9 @@ class _Check:
         model, program = self.model, self.program
         if program.direction.writes and not program.event_types:
             said = "a mapping that writes messages says which events it answers to"
-            self.fault("M403", model.direction_span, said, "add match: event: {type: …}, or direction: to-event")
+            self.fault(
+                "M403", model.direction_span, said, "add match: event: {type: …}, or direction: to-event"
+            )
         if program.direction.reads and not program.events and program.answer_about is None:
             said = "a mapping that reads messages gives events, or is an answer"
             self.fault("M403", model.direction_span, said, "add events:, answer:, or direction: to-xml")
@@ -115,7 +123,9 @@ class _Check:
     def dropped(self, place: Place) -> None:
         span = next((key.span for key, _ in self.model.drop if _covers(key.text, place.shape.path)), None)
         if _touched(place):
-            self.fault("M231", span or self.model.name.span, f"{place.shape.path} is dropped and mapped as well")
+            self.fault(
+                "M231", span or self.model.name.span, f"{place.shape.path} is dropped and mapped as well"
+            )
         if self.program.direction.writes and place.shape.leaf:
             self.required(place.shape, span or self.model.name.span)
 
@@ -129,12 +139,15 @@ class _Check:
         shape = place.shape
         names = {row.attribute.name for row in place.attributes.values() if row.attribute is not None}
         for attribute in shape.attributes:
-            if attribute.type.fixed is None and attribute.name not in names:
-                if not any(key.text == f"{shape.path}/@{attribute.name}" for key, _ in self.model.drop):
-                    self.uncovered(f"{shape.path}/@{attribute.name}")
+            if attribute.type.fixed is None:
+                self.attribute(shape, attribute.name, names)
         if shape.type.kind is Kind.ENTITY and shape.type.values == ("*",) and _touched(place):
-            if "stuf:entiteittype" not in names:
-                self.uncovered(f"{shape.path}/@stuf:entiteittype")
+            self.attribute(shape, "stuf:entiteittype", names)
+
+    def attribute(self, shape: Shape, name: str, mapped: set[str]) -> None:
+        place = f"{shape.path}/@{name}"
+        if name not in mapped and not any(key.text == place for key, _ in self.model.drop):
+            self.uncovered(place)
 
     def resource(self) -> None:
         self.resource_of(self.program.top)
@@ -147,8 +160,12 @@ class _Check:
             for other, by in seen.items():
                 shorter = min(len(path), len(other))
                 if path[:shorter] == other[:shorter]:
-                    said = f"{'/'.join(path)} is already the place of {by}" if path == other else (
-                        f"{'/'.join(path)} and {'/'.join(other)} ({by}) cannot both be: one is a value, one a group"
+                    said = (
+                        f"{'/'.join(path)} is already the place of {by}"
+                        if path == other
+                        else (
+                            f"{'/'.join(path)} and {'/'.join(other)} ({by}) cannot both be: one is a value, one a group"
+                        )
                     )
                     self.fault("M206", span, said)
             seen[path] = name
@@ -158,7 +175,12 @@ class _Check:
     def groups(self, group: Group) -> None:
         for below in group.groups.values():
             shape = below.place.shape
-            if self.program.direction.writes and shape.occurs.low > 0 and not shape.optional_in and below.missing is None:
+            if (
+                self.program.direction.writes
+                and shape.occurs.low > 0
+                and not shape.optional_in
+                and below.missing is None
+            ):
                 said = f"each {below.id}: {shape.name} must stand at least once, and an empty list is not provided for"
                 self.fault("M220", below.span, said, "add missing: nil(geenWaarde), or missing: error")
             self.groups(below)
@@ -175,7 +197,12 @@ class _Check:
         if idle and id(row) not in self.used:
             self.fault("M245", row.span, f"row {row.id} is never used")
         if row.read is None and row.write is None:
-            self.fault("M243", row.span, f"row {row.id} has no value in this direction", "give it a place or a source")
+            self.fault(
+                "M243",
+                row.span,
+                f"row {row.id} has no value in this direction",
+                "give it a place or a source",
+            )
 
     def way(self, group: Group, row: Row, way: Way, reading: bool) -> None:
         unsaid = way.missing.span == row.span and way.missing.kind is MissingKind.ERROR
@@ -200,9 +227,16 @@ class _Check:
             return
         kind, span = way.missing.kind, way.missing.span
         if kind is MissingKind.NIL and (row.attribute is not None or not shape.absence.nillable):
-            self.fault("M221", span, f"row {row.id}: {row.place} may not be nil", "write omit, default(…) or error")
+            self.fault(
+                "M221", span, f"row {row.id}: {row.place} may not be nil", "write omit, default(…) or error"
+            )
         if kind is MissingKind.OMIT and row.attribute is None and always_there(group, row):
-            self.fault("M221", span, f"row {row.id}: {row.place} is required, so it cannot be left out", self.suggestion(row))
+            self.fault(
+                "M221",
+                span,
+                f"row {row.id}: {row.place} is required, so it cannot be left out",
+                self.suggestion(row),
+            )
 
     def steps(self, row: Row) -> None:
         for way in (row.read, row.write):
@@ -216,7 +250,9 @@ class _Check:
                 if step.conversion.write is None and row.write is not None:
                     self.fault("M401", row.span, f"row {row.id}: {step} cannot be written")
                 elif step.conversion.promise == "lossy" and two_way:
-                    self.fault("M402", row.span, f"row {row.id}: {step} loses something, so the way back differs")
+                    self.fault(
+                        "M402", row.span, f"row {row.id}: {step} loses something, so the way back differs"
+                    )
 
     def level(self, row: Row) -> None:
         known = self.program.standard.privacy.get(row.privacy)
@@ -242,7 +278,12 @@ class _Check:
             for row in node.id_uses:
                 if may_be_none(row) and node.when is None:
                     said = f"node {node.id}: {row.id} can be absent, so this node could get no id"
-                    self.fault("M220", node.span, said, f"add missing: error to the row, or when: {row.id} to the node")
+                    self.fault(
+                        "M220",
+                        node.span,
+                        said,
+                        f"add missing: error to the row, or when: {row.id} to the node",
+                    )
             for item in node.properties:
                 self.property(node, item)
 
@@ -250,7 +291,7 @@ class _Check:
         named = item.name == _BSN and _PERSON in node.types
         for row in item.uses:
             if self.personal(row) and not named:
-                said = f"node {node.id} shows {row.id} (class {row.privacy}) in an event, where the profile does not name it"
+                said = f"node {node.id} shows {row.id} (class {row.privacy}), which the profile does not name there"
                 self.fault("M302", item.span, said, "leave it to the resource")
 
     def events(self) -> None:

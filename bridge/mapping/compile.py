@@ -24,6 +24,7 @@ from bridge.mapping.model import (
     RowSource,
 )
 from bridge.mapping.places import XmlPlace, read_json_place, read_xml_place
+from bridge.mapping.plan import lay_out, mark_used, plan_reading, protect, relay, resource_levels
 from bridge.mapping.program import Getter, Group, Place, Program, Row, Way
 from bridge.mapping.standard import Standard, Vocabulary
 from bridge.mapping.structure import Attribute, Shape
@@ -86,9 +87,7 @@ class _Compiler:
     def program(self, sha: str) -> Program:
         model = self.model
         place = lay_out(self.parts.root, "")
-        top = Group(
-            id="", span=model.name.span, parent=None, resource=(), missing=None, level=0, place=place
-        )
+        top = Group(id="", span=model.name.span, parent=None, resource=(), missing=None, level=0, place=place)
         self.drop(place)
         self.group(top, model.rows, model.each)
         for draft in self.drafts:
@@ -140,7 +139,9 @@ class _Compiler:
         if about is None:
             return None
         if about.text not in top.rows:
-            self.found.append(unknown("M240", about.span, f"there is no row {about.text}", about.text, top.rows))
+            self.found.append(
+                unknown("M240", about.span, f"there is no row {about.text}", about.text, top.rows)
+            )
             return None
         self.uses.add(id(top.rows[about.text]))
         return top.rows[about.text]
@@ -221,9 +222,7 @@ class _Compiler:
             self.found.append(diagnostic("M202", resource.span, said))
             steps = ("?",)
         relay(place, "")
-        group = Group(
-            id=name, span=span, parent=parent, resource=steps, missing=None, level=1, place=place
-        )
+        group = Group(id=name, span=span, parent=parent, resource=steps, missing=None, level=1, place=place)
         place.group = group
         parent.groups[name] = group
         return group
@@ -247,7 +246,9 @@ class _Compiler:
         if place is None:
             return
         if resource is None:
-            self.found.append(diagnostic("M106", model.span, f"row {model.id} repeats, so it needs resource:"))
+            self.found.append(
+                diagnostic("M106", model.span, f"row {model.id} repeats, so it needs resource:")
+            )
             return
         group = self.open_group(parent, model.id, model.span, place, resource)
         missing = model.write.text("missing")
@@ -337,7 +338,9 @@ class _Compiler:
             row.privacy = target.shape.privacy
             return
         self.found.append(
-            diagnostic("M202", xml.span, "[@name='text'] is for stuf:extraElement; elsewhere use when: in an each")
+            diagnostic(
+                "M202", xml.span, "[@name='text'] is for stuf:extraElement; elsewhere use when: in an each"
+            )
         )
 
     def settle_attribute(self, row: Row, target: Place, name: str, xml: Scalar) -> None:
@@ -406,7 +409,9 @@ class _Compiler:
         given = [k for k in ("const", "from", "gen", "calc", "text", "xpath") if k in source.keys]
         if len(given) > 1:
             self.found.append(
-                diagnostic("M243", draft.row.span, f"row {draft.row.id} has several sources: {', '.join(given)}")
+                diagnostic(
+                    "M243", draft.row.span, f"row {draft.row.id} has several sources: {', '.join(given)}"
+                )
             )
         if calc is not None:
             getter, uses, hides = self.expressions.calculation(calc, draft.group)
@@ -447,7 +452,13 @@ class _Compiler:
         return getter
 
     def way(
-        self, draft: _Draft, source: RowSource, getter: Getter | None, uses: list[Row], from_place: bool, words: str
+        self,
+        draft: _Draft,
+        source: RowSource,
+        getter: Getter | None,
+        uses: list[Row],
+        from_place: bool,
+        words: str,
     ) -> Way:
         when, tested = self.expressions.condition(source.keys.get("when"), draft.group)
         missing = source.text("missing")
@@ -488,32 +499,6 @@ class _Compiler:
         return Missing(kind=kind, arg=arg, span=text.span)
 
 
-def protect(rows: list[Row], standard: Standard, levelled: set[int], hiding: Mapping[int, bool]) -> None:
-    """Gives each row its level, and a row made of others the privacy class of the most protected of them."""
-    done: set[int] = set()
-
-    def settle(row: Row) -> None:
-        if id(row) in done:
-            return
-        done.add(id(row))
-        inputs = [used for way in (row.read, row.write) if way is not None for used in way.uses]
-        for used in inputs:
-            settle(used)
-        if row.shape is None and inputs and not hiding.get(id(row), False):
-            row.privacy = max((used.privacy for used in inputs), key=lambda name: _strictness(standard, name))
-        if id(row) not in levelled:
-            known = standard.privacy.get(row.privacy)
-            row.level = max([known.level if known else 2, *(used.level for used in inputs if row.shape is None)])
-
-    for row in rows:
-        settle(row)
-
-
-def _strictness(standard: Standard, name: str) -> tuple[bool, int]:
-    known = standard.privacy.get(name)
-    return (known.personal, known.level) if known else (True, 2)
-
-
 def _entity_attribute(shape: Shape, prefixes: Mapping[str, str]) -> Attribute:
     return Attribute(
         name="stuf:entiteittype",
@@ -522,80 +507,3 @@ def _entity_attribute(shape: Shape, prefixes: Mapping[str, str]) -> Attribute:
         privacy="-",
         type=Type(kind=Kind.TEXT),
     )
-
-
-def lay_out(shape: Shape, key: str) -> Place:
-    """An empty place for an element and all below it."""
-    place = Place(
-        shape=shape,
-        key=key,
-        leaf=shape.leaf,
-        extra=shape.type.kind is Kind.EXTRA,
-        entity=shape.type.kind is Kind.ENTITY,
-        loose=shape.loose,
-        required=tuple(c.tag for c in shape.children.values() if c.occurs.low > 0 and not c.optional_in),
-    )
-    for at, child in enumerate(shape.children.values()):
-        below = f"{key}.{child.name}" if key else child.name
-        place.children[child.tag] = lay_out(child, below)
-        place.order[child.tag] = at
-    return place
-
-
-def relay(place: Place, key: str) -> None:
-    """Names the places below anew, from the group that starts here."""
-    place.key = key or "."
-    for child in place.children.values():
-        relay(child, f"{key}.{child.shape.name}" if key else child.shape.name)
-
-
-def mark_used(place: Place) -> tuple[bool, bool]:
-    """Notes for each element whether anything in it is mapped, and which children composing can fill."""
-    own = [*place.attributes.values(), *([place.row] if place.row else []), *(row for *_, row in place.picks)]
-    used = bool(own) or place.group is not None
-    writes = any(row.write is not None for row in own)
-    for tag, child in place.children.items():
-        child_used, child_writes = mark_used(child)
-        used = used or child_used
-        writes = writes or child_writes
-        if child_writes and not child.dropped:
-            place.written[tag] = child
-    place.used = used
-    return used, writes
-
-
-def plan_reading(group: Group) -> None:
-    """Sorts out once which rows a run must ask for and which go to the resource."""
-    quiet = (MissingKind.OMIT, MissingKind.NIL)
-    group.asked = tuple(
-        row
-        for row in group.rows.values()
-        if row.read is not None
-        and (row.place or row.resource is not None or row.remember)
-        and not (row.read.from_place and row.read.missing.kind in quiet)
-    )
-    group.kept = tuple(row for row in group.rows.values() if row.read is not None and row.resource)
-    for below in group.groups.values():
-        plan_reading(below)
-
-
-def resource_levels(top: Group) -> dict[str, int]:
-    """The lowest level per place of the resource."""
-    levels: dict[str, int] = {}
-    _levels(top, "", levels)
-    return levels
-
-
-def _levels(group: Group, above: str, levels: dict[str, int]) -> None:
-    levels[f"{above}_afwezig"] = group.level if group.parent else 1
-    for row in group.rows.values():
-        if row.resource:
-            parent = "".join(f"{step}/" for step in row.resource[:-1])
-            levels[f"{above}{parent}{row.resource[-1]}"] = row.level
-            levels[f"{above}{parent}_afwezig/{row.resource[-1]}"] = row.level
-    for below in group.groups.values():
-        place = f"{above}{'/'.join(below.resource)}"
-        levels[place] = below.level
-        if below.scalar is not None:
-            levels[f"{place}/*"] = below.scalar.level
-        _levels(below, f"{place}/*/", levels)

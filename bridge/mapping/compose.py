@@ -181,7 +181,7 @@ class Writing(BaseMachine):
         if place.dropped:
             return None
         if place.extra:
-            return self.extra(place, scope)
+            return self.extra_elements(place, scope)
         if place.leaf:
             return self.leaf(place, scope)
         return self.group(place, scope, forced)
@@ -220,17 +220,16 @@ class Writing(BaseMachine):
         return attributes
 
     def group(self, place: Place, scope: Scope, forced: bool) -> Made | None:
+        form = self.group_form(place, scope)
+        if form is not None and not _has_value(place, scope):
+            return self.empty(place, form, scope)
         made: dict[str, list[Made]] = {}
         for tag, child in place.written.items():
             elements = self.elements(child, scope)
             if elements:
                 made[tag] = elements
-        if not made:
-            form = self.group_form(place, scope)
-            if form is not None:
-                return self.empty(place, form, scope)
-            if not forced:
-                return None
+        if not made and not forced:
+            return None
         children = self.arrange(place.shape.particles, made, place, scope, required=True)
         return Made(place.shape.name, self.attributes(place, scope), "", children)
 
@@ -284,7 +283,7 @@ class Writing(BaseMachine):
             self.fault("M930", "it is required and may not be nil", place=shape.path)
         return Made(shape.name, attributes)
 
-    def extra(self, place: Place, scope: Scope) -> Made | None:
+    def extra_elements(self, place: Place, scope: Scope) -> Made | None:
         row = place.row
         listed = scope.value(row) if row is not None and row.write is not None else None
         if not isinstance(listed, list) or row is None:
@@ -355,7 +354,12 @@ class Writing(BaseMachine):
             return [] if forced is None else [forced]
         if shape.absence.nillable:
             return [self.empty(place, "nietOndersteund" if place.dropped else "geenWaarde", scope)]
-        self.fault("M930", "a required element has no value", place=shape.path, privacy=shape.privacy)
+        way = place.row.write if place.row is not None else None
+        if way is None or way.missing.kind not in (
+            MissingKind.ERROR,
+            MissingKind.ROW,
+        ):  # else the row has said so already
+            self.fault("M930", "a required element has no value", place=shape.path, privacy=shape.privacy)
         return []
 
 
@@ -363,6 +367,20 @@ def _present(particle: Particle, made: dict[str, list[Made]]) -> bool:
     if isinstance(particle, Shape):
         return particle.tag in made
     return any(_present(below, made) for below in particle.particles)
+
+
+def _has_value(place: Place, scope: Scope) -> bool:
+    """The full data gives something for what stands in an element."""
+    return any(_given(child, scope) for child in place.written.values())
+
+
+def _given(place: Place, scope: Scope) -> bool:
+    if place.group is not None and place.group is not scope.group:
+        return bool(_reach(scope.json, place.group.resource))
+    row = place.row
+    if row is not None and row.resource is not None:
+        return _reach(scope.json, row.resource) is not None
+    return _has_value(place, scope)
 
 
 def _all_fixed(shape: Shape) -> bool:

@@ -52,7 +52,9 @@ class Diagnostic:
         return f"{self.span}  {self.code}  {self.text}{hint}"
 
 
-def diagnostic(code: str, span: Span, text: str, *, hint: str = "", replacement: str | None = None) -> Diagnostic:
+def diagnostic(
+    code: str, span: Span, text: str, *, hint: str = "", replacement: str | None = None
+) -> Diagnostic:
     """A finding under a registered rule; the rule says whether it is an error or a warning."""
     severity = Severity(RULES[code].severity)
     return Diagnostic(code=code, severity=severity, span=span, text=text, hint=hint, replacement=replacement)

@@ -15,7 +15,8 @@ from bridge.mapping.functions import CALCULATIONS, CONVERSIONS
 from bridge.mapping.functions.base import Env, Param, text_of
 from bridge.mapping.lists import CodeList
 from bridge.mapping.program import Condition, Getter, Group, Json, Row, Scope, Step
-from bridge.mapping.yamltree import Scalar, Sequence as YamlSequence, Table, Tree
+from bridge.mapping.yamltree import Scalar, Table, Tree
+from bridge.mapping.yamltree import Sequence as YamlSequence
 
 SOURCES = ("header", "self", "partner", "event", "ref", "resource")
 _CALL = re.compile(r"([a-z][a-z0-9-]*)(?:\((.*)\))?", re.DOTALL)
@@ -31,9 +32,11 @@ class Expressions:
     list_names: set[str] = field(default_factory=set)
     """The lists that are used."""
 
-    def operand(self, word: str, group: Group, span: Span, *, direct: bool = False) -> tuple[Getter, list[Row]]:
+    def operand(
+        self, word: str, group: Group, span: Span, *, direct: bool = False
+    ) -> tuple[Getter, list[Row]]:
         """A row, or a place of a source such as `header/from`."""
-        first, slash, rest = word.partition("/")
+        first, slash, _ = word.partition("/")
         if slash and first in SOURCES:
             path = tuple(word.split("/"))
             return (lambda scope: scope.machine.source(path)), []
@@ -69,7 +72,13 @@ class Expressions:
         function = CALCULATIONS.get(name)
         if function is None:
             self.found.append(
-                unknown("M242", text.span.part(text.text, name), f"there is no calculation {name}", name, CALCULATIONS)
+                unknown(
+                    "M242",
+                    text.span.part(text.text, name),
+                    f"there is no calculation {name}",
+                    name,
+                    CALCULATIONS,
+                )
             )
             return _nothing, [], False
         kinds = [kind for kind, _ in function.params]
@@ -144,14 +153,18 @@ class Expressions:
     def _call(self, text: Scalar) -> tuple[str, list[str]]:
         found = _CALL.fullmatch(text.text.strip())
         if not found:
-            self.found.append(diagnostic("M242", text.span, "a function is written as name or name(word word)"))
+            self.found.append(
+                diagnostic("M242", text.span, "a function is written as name or name(word word)")
+            )
             return "", []
         return found[1], (found[2] or "").split()
 
     def use_list(self, name: str, span: Span) -> None:
         self.list_names.add(name)
         if name not in self.lists:
-            self.found.append(unknown("M113", span, f"there is no list {name} under lists:", name, self.lists))
+            self.found.append(
+                unknown("M113", span, f"there is no list {name} under lists:", name, self.lists)
+            )
 
     def steps(self, text: Scalar | None) -> tuple[Step, ...]:
         """`as:`: conversions joined by `|`, in the order of reading."""
@@ -180,7 +193,9 @@ class Expressions:
             steps.append(Step(conversion=conversion, args=tuple(args)))
         return tuple(steps)
 
-    def condition(self, tree: Tree | None, group: Group, depth: int = 0) -> tuple[Condition | None, list[Row]]:
+    def condition(
+        self, tree: Tree | None, group: Group, depth: int = 0
+    ) -> tuple[Condition | None, list[Row]]:
         """`{row:, is:}`, `{row:, in: []}`, `{exists:}`, `{all: []}`, `{any: []}`, `{not: {}}`; a bare row: exists."""
         if tree is None:
             return None, []
@@ -188,7 +203,9 @@ class Expressions:
             getter, uses = self.operand(tree.text, group, tree.span)
             return _exists(getter), uses
         if not isinstance(tree, Table) or not tree.entries or depth > 8:
-            self.found.append(diagnostic("M244", tree.span, "a condition is a row, or a table such as {row: a, is: b}"))
+            self.found.append(
+                diagnostic("M244", tree.span, "a condition is a row, or a table such as {row: a, is: b}")
+            )
             return None, []
         name, value = tree.entries[0]
         if name.text in ("all", "any") and isinstance(value, YamlSequence):
@@ -305,5 +322,3 @@ def _as_text(value: Json) -> str | None:
 
 def _env(scope: Scope) -> Env:
     return scope.machine  # type: ignore[return-value]
-
-

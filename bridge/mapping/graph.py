@@ -33,7 +33,12 @@ def compile_graph(
 
 
 def _node(
-    node: NodeModel, model: MappingModel, top: Group, vocabulary: Vocabulary, read: Expressions, uses: set[int]
+    node: NodeModel,
+    model: MappingModel,
+    top: Group,
+    vocabulary: Vocabulary,
+    read: Expressions,
+    uses: set[int],
 ) -> Node:
     group = top
     if node.each is not None:
@@ -89,7 +94,9 @@ def _property(
     return Property(name=written, span=text.span, target=None, getter=getter, uses=tuple(used))
 
 
-def _node_id(node: NodeModel, model: MappingModel, group: Group, read: Expressions) -> tuple[Getter, list[Row]]:
+def _node_id(
+    node: NodeModel, model: MappingModel, group: Group, read: Expressions
+) -> tuple[Getter, list[Row]]:
     text = node.id_form
     found = _ID.fullmatch(text.text)
     words = (found[2] or "").split() if found else []
@@ -142,7 +149,9 @@ def activity_uuid(namespace: UUID, message_id: str, mapping: str, output: str) -
 
 
 def _person(scope: Scope, number: Json) -> Json:
-    return None if number is None else _prefixed("urn:uuid:", scope.machine.source(("person", text_of(number))))
+    return (
+        None if number is None else _prefixed("urn:uuid:", scope.machine.source(("person", text_of(number))))
+    )
 
 
 def _prefixed(prefix: str, value: Json) -> Json:
@@ -155,7 +164,9 @@ def compile_events(
     return tuple(_event(event, top, graph, read, uses) for event in model.events)
 
 
-def _event(event: EventModel, top: Group, graph: Mapping[str, Node], read: Expressions, uses: set[int]) -> Event:
+def _event(
+    event: EventModel, top: Group, graph: Mapping[str, Node], read: Expressions, uses: set[int]
+) -> Event:
     if not EVENT_TYPE.fullmatch(event.type.text):
         said = f"{event.type.text} is no event type: function.fact, in small letters and hyphens"
         read.found.append(diagnostic("M601", event.type.span, said))
@@ -168,7 +179,9 @@ def _event(event: EventModel, top: Group, graph: Mapping[str, Node], read: Expre
     for names in (event.nodes, *(names for _, names in event.levels)):
         for name in names:
             if name.text not in graph:
-                read.found.append(unknown("M250", name.span, f"there is no node {name.text}", name.text, graph))
+                read.found.append(
+                    unknown("M250", name.span, f"there is no node {name.text}", name.text, graph)
+                )
     return Event(
         type=event.type.text,
         span=event.subject.span,
@@ -176,7 +189,9 @@ def _event(event: EventModel, top: Group, graph: Mapping[str, Node], read: Expre
         subject_uses=tuple(used),
         times=tuple(getter for getter, _ in times),
         nodes=tuple(n.text for n in event.nodes),
-        members=tuple(Property(name=n, span=t.span, target=None, getter=g, uses=tuple(u)) for n, t, (g, u) in members),
+        members=tuple(
+            Property(name=n, span=t.span, target=None, getter=g, uses=tuple(u)) for n, t, (g, u) in members
+        ),
         when=when,
         family=event.family.text if event.family else None,
         levels=tuple((int(level.text), tuple(n.text for n in names)) for level, names in event.levels),
@@ -204,7 +219,9 @@ def build_graph(program: Program, names: tuple[str, ...], top: Scope) -> dict[st
     return {"@context": dict(program.vocabulary.context), "@graph": nodes}
 
 
-def _written(node: Node, node_id: str, scope: Scope, made: Mapping[str, list[tuple[str, Scope]]]) -> dict[str, Json]:
+def _written(
+    node: Node, node_id: str, scope: Scope, made: Mapping[str, list[tuple[str, Scope]]]
+) -> dict[str, Json]:
     written: dict[str, Json] = {"@id": node_id, "@type": list(node.types[:2])}
     for item in node.properties:
         if item.target is not None:
@@ -217,7 +234,9 @@ def _written(node: Node, node_id: str, scope: Scope, made: Mapping[str, list[tup
     return written
 
 
-def find_nodes(data: Mapping[str, Json], vocabulary: Vocabulary, types: tuple[str, ...]) -> list[dict[str, Json]]:
+def find_nodes(
+    data: Mapping[str, Json], vocabulary: Vocabulary, types: tuple[str, ...]
+) -> list[dict[str, Json]]:
     """The nodes of an event that have the domain type of a class, with property names as the vocabulary has them."""
     graph = data.get("@graph")
     prefixes = _prefixes(data.get("@context"), vocabulary)
@@ -229,7 +248,9 @@ def find_nodes(data: Mapping[str, Json], vocabulary: Vocabulary, types: tuple[st
         kinds = node.get("@type")
         kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else []
         if wanted & {_canonical(kind, prefixes) for kind in kinds if isinstance(kind, str)}:
-            found.append({_canonical(key, prefixes): value for key, value in node.items() if isinstance(key, str)})
+            found.append(
+                {_canonical(key, prefixes): value for key, value in node.items() if isinstance(key, str)}
+            )
     return found
 
 
@@ -242,7 +263,7 @@ def _prefixes(context: Json, vocabulary: Vocabulary) -> dict[str, str]:
         for prefix, iri in part.items() if isinstance(part, dict) else ():
             if isinstance(iri, str) and iri in own:
                 names[prefix] = own[iri]
-    return names | {iri: prefix for iri, prefix in own.items()}
+    return names | own
 
 
 def _canonical(name: str, prefixes: Mapping[str, str]) -> str:

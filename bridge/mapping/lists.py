@@ -74,7 +74,9 @@ def read_list(file: str, text: str) -> tuple[CodeList | None, list[Diagnostic]]:
     header = rows[0][1]
     columns = tuple(c for c in header if c not in _VALIDITY)
     if len(columns) < 2 or len(set(header)) != len(header):
-        return None, [diagnostic("M120", Span(file), "a list has at least two columns, each with its own name")]
+        return None, [
+            diagnostic("M120", Span(file), "a list has at least two columns, each with its own name")
+        ]
     lines = [line for at, row in rows[1:] if (line := _line(file, at, header, row, found)) is not None]
     name = file.rpartition("/")[2].rpartition(".")[0]
     made = CodeList(
@@ -87,9 +89,13 @@ def read_list(file: str, text: str) -> tuple[CodeList | None, list[Diagnostic]]:
     return (None if found else made), found
 
 
-def _line(file: str, at: int, header: Sequence[str], row: Sequence[str], found: list[Diagnostic]) -> Line | None:
+def _line(
+    file: str, at: int, header: Sequence[str], row: Sequence[str], found: list[Diagnostic]
+) -> Line | None:
     if len(row) != len(header):
-        found.append(diagnostic("M120", Span(file, at), f"{len(row)} cells where the header has {len(header)}"))
+        found.append(
+            diagnostic("M120", Span(file, at), f"{len(row)} cells where the header has {len(header)}")
+        )
         return None
     bounds: dict[str, date | None] = {"from": None, "until": None}
     cells: list[str] = []
@@ -133,7 +139,9 @@ def _json_rows(file: str, text: str, found: list[Diagnostic]) -> list[tuple[int,
     except (ValueError, RecursionError):
         items = None
     if not isinstance(items, list) or not all(_flat(item) for item in items) or len(items) > MAX_LINES:
-        found.append(diagnostic("M120", Span(file), "a JSON list is a list of objects whose members are all texts"))
+        found.append(
+            diagnostic("M120", Span(file), "a JSON list is a list of objects whose members are all texts")
+        )
         return []
     if not items:
         return []

@@ -18,7 +18,16 @@ from dataclasses import dataclass, field
 
 from bridge.errors import MappingError
 from bridge.mapping.compile import Parts, compile_mapping
-from bridge.mapping.diagnostics import Diagnostic, Span, diagnostic, has_errors, ordered, render, summary, unknown
+from bridge.mapping.diagnostics import (
+    Diagnostic,
+    Span,
+    diagnostic,
+    has_errors,
+    ordered,
+    render,
+    summary,
+    unknown,
+)
 from bridge.mapping.lists import CodeList, read_list
 from bridge.mapping.model import MappingModel
 from bridge.mapping.program import Program
@@ -38,7 +47,12 @@ class MappingSet:
     """Of all files together."""
 
     def for_xml(
-        self, root_qname: str, *, service: str | None = None, action: str | None = None, cpa_id: str | None = None
+        self,
+        root_qname: str,
+        *,
+        service: str | None = None,
+        action: str | None = None,
+        cpa_id: str | None = None,
     ) -> Program | None:
         """The reading mapping for a root element (Clark notation); of several the one that asks for most."""
         fits = [
@@ -123,7 +137,9 @@ class _Loader:
 
     def vocabulary(self) -> Vocabulary | None:
         if VOCABULARY not in self.files:
-            self.found.append(diagnostic("M113", Span(VOCABULARY), "the mappings folder has no vocabulary.yaml"))
+            self.found.append(
+                diagnostic("M113", Span(VOCABULARY), "the mappings folder has no vocabulary.yaml")
+            )
             return None
         vocabulary, found = read_vocabulary(VOCABULARY, self.files[VOCABULARY])
         self.found += found
@@ -164,7 +180,9 @@ class _Loader:
             path = f"{folder}/{file.text}"
             if path not in self.files:
                 known = [f.removeprefix(f"{folder}/") for f in self.files if f.startswith(f"{folder}/lists/")]
-                self.found.append(unknown("M113", file.span, f"there is no file {file.text}", file.text, known))
+                self.found.append(
+                    unknown("M113", file.span, f"there is no file {file.text}", file.text, known)
+                )
                 complete = False
                 continue
             read = self.code_list(path)
@@ -189,7 +207,9 @@ class _Loader:
     def read_folder(self, where: str) -> _Folder | None:
         name = f"{where}/standard.yaml".lstrip("/")
         if name not in self.files:
-            self.found.append(diagnostic("M113", Span(name), f"the folder {where or '.'} has no standard.yaml"))
+            self.found.append(
+                diagnostic("M113", Span(name), f"the folder {where or '.'} has no standard.yaml")
+            )
             return None
         standard, found = read_standard(name, self.files[name])
         self.found += found

@@ -81,7 +81,9 @@ class BaseMachine:
 
     # -- findings
 
-    def fault(self, rule: str, text: str, *, row: Row | None = None, place: str = "", privacy: str = "-") -> None:
+    def fault(
+        self, rule: str, text: str, *, row: Row | None = None, place: str = "", privacy: str = "-"
+    ) -> None:
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(
                 Finding(
@@ -274,8 +276,6 @@ class BaseMachine:
             self.fault("M909", "the resource has no business key, so it cannot be found again")
             return
         self.resource_id = entity_uuid(self.context.namespace, str(owner), program.resource_type, str(key))
-
-
 
 
 def _reach(value: Json, path: list[str]) -> Json:

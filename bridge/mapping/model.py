@@ -42,51 +42,78 @@ class Key:
 KEYS: dict[str, dict[str, Key]] = {
     "mapping file": {
         "mapping": Key(doc="The name, unique in the set: small letters, digits and hyphens.", required=True),
-        "version": Key(doc="A whole number; raise it when the meaning changes.", kind="number", required=True),
+        "version": Key(
+            doc="A whole number; raise it when the meaning changes.", kind="number", required=True
+        ),
         "title": Key(doc="What a person reads in lists, per language.", kind="names", required=True),
         "direction": Key(doc="`to-event`, `to-xml` or `both`.", required=True),
         "match": Key(doc="What it takes.", kind="table", of="match", required=True),
-        "lists": Key(doc="Code lists: the name used in rows and the file, from the folder of the mapping.", kind="names"),
+        "lists": Key(
+            doc="Code lists: the name used in rows and the file, from the folder of the mapping.",
+            kind="names",
+        ),
         "needs": Key(doc="What is fetched before a message is composed.", kind="table", of="needs"),
         "resource": Key(doc="The full data that stays behind.", kind="table", of="resource"),
-        "rows": Key(doc="The values. Each row has a name and says where its value stands on both sides.", kind="rows"),
+        "rows": Key(
+            doc="The values. Each row has a name and says where its value stands on both sides.", kind="rows"
+        ),
         "each": Key(doc="Groups that repeat.", kind="eaches"),
         "graph": Key(doc="The nodes of the PROV-JSONLD graph.", kind="nodes"),
         "events": Key(doc="The events that a message gives.", kind="events"),
-        "answer": Key(doc="For a technical answer: no event, but what it says of which message.", kind="table", of="answer"),
-        "drop": Key(doc="Places that are left out, each with the reason. `/*` takes all below.", kind="names"),
+        "answer": Key(
+            doc="For a technical answer: no event, but what it says of which message.",
+            kind="table",
+            of="answer",
+        ),
+        "drop": Key(
+            doc="Places that are left out, each with the reason. `/*` takes all below.", kind="names"
+        ),
     },
     "match": {
         "xml": Key(doc="The message.", kind="table", of="match xml", required=True),
         "event": Key(doc="The events that are answered to.", kind="table", of="match event"),
     },
     "match xml": {
-        "root": Key(doc="The root element, with the prefix of the standard.", required=True, example="jz:vtMeldingDi01"),
+        "root": Key(
+            doc="The root element, with the prefix of the standard.",
+            required=True,
+            example="jz:vtMeldingDi01",
+        ),
         "service": Key(doc="Only under this ebMS service."),
         "action": Key(doc="Only under this ebMS action."),
         "cpa": Key(doc="Only under this agreement."),
     },
     "match event": {"type": Key(doc="One event type, or a list.", kind="texts", required=True)},
     "needs": {
-        "resource": Key(doc="`yes`: without the full data the message waits. `when-there`: it is used if it can be had."),
+        "resource": Key(
+            doc="`yes`: without the full data the message waits. `when-there`: it is used if it can be had."
+        ),
         "ref": Key(doc="`yes` or `when-there`: the earlier exchange about the same subject."),
     },
     "resource": {
         "type": Key(doc="The kind of resource, as it stands in the inzage URL.", required=True),
-        "key": Key(doc="The business key, of rows. The id is made of it.", required=True, example="{melding}"),
+        "key": Key(
+            doc="The business key, of rows. The id is made of it.", required=True, example="{melding}"
+        ),
         "owner": Key(doc="Whose data it is: `header/from` (default) or `header/to`."),
     },
     "row": {
         "xml": Key(doc="The place in the message.", example="jz:object/jz:datumMelding"),
-        "header": Key(doc="Instead of xml, on writing: service, action, conversationId, refToMessageId or to."),
+        "header": Key(
+            doc="Instead of xml, on writing: service, action, conversationId, refToMessageId or to."
+        ),
         "resource": Key(doc="The place in the resource."),
         "const": Key(doc="A fixed text: written; on reading checked."),
-        "from": Key(doc="Written from one of these, the first that has a value.", kind="texts", example="self/oin"),
+        "from": Key(
+            doc="Written from one of these, the first that has a value.", kind="texts", example="self/oin"
+        ),
         "gen": Key(doc="Written with something new: `uuid` or `reference(n)`."),
         "calc": Key(doc="A value of other rows.", example="age(geboren datum)"),
         "text": Key(doc="A text with rows in it.", example="melding/{melding}"),
         "xpath": Key(doc="Read by any XPath 1.0; never written."),
-        "as": Key(doc="The conversion; several are joined by `|`, from XML to JSON.", example="trim | stuf-date"),
+        "as": Key(
+            doc="The conversion; several are joined by `|`, from XML to JSON.", example="trim | stuf-date"
+        ),
         "missing": Key(doc="What happens when there is no value.", example="nil(waardeOnbekend)"),
         "level": Key(doc="The lowest information level that may see it: 0, 1 or 2.", kind="number"),
         "because": Key(doc="Why it may be seen lower than its privacy class or its inputs allow."),
@@ -105,7 +132,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "each": Key(doc="Groups that repeat inside it.", kind="eaches"),
     },
     "node": {
-        "id": Key(doc="`entity`, `entity(type row owner)`, `activity`, `person(row)` or `agent(place)`.", required=True),
+        "id": Key(
+            doc="`entity`, `entity(type row owner)`, `activity`, `person(row)` or `agent(place)`.",
+            required=True,
+        ),
         "class": Key(doc="A class of the vocabulary.", required=True),
         "each": Key(doc="One node for each item of this group."),
         "when": Key(doc="Only then.", kind="tree"),
@@ -113,7 +143,10 @@ KEYS: dict[str, dict[str, Key]] = {
     "event": {
         "type": Key(doc="The event type.", required=True),
         "subject": Key(doc="The subject, a text with rows in it.", required=True),
-        "time": Key(doc="Rows that say when it happened, the first that has a value; else the time of the message.", kind="texts"),
+        "time": Key(
+            doc="Rows that say when it happened, the first that has a value; else the time of the message.",
+            kind="texts",
+        ),
         "nodes": Key(doc="The nodes of the graph in the event.", kind="texts", required=True),
         "members": Key(doc="Members beside the graph that the profile of this type names.", kind="names"),
         "when": Key(doc="Only then.", kind="tree"),
@@ -157,7 +190,9 @@ class RowSource:
         if isinstance(value, Scalar):
             return (value,)
         items = getattr(value, "items", ())
-        return tuple(item for item in items if isinstance(item, Scalar)) if not isinstance(value, Table) else ()
+        return (
+            tuple(item for item in items if isinstance(item, Scalar)) if not isinstance(value, Table) else ()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

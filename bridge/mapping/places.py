@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_STEP = re.compile(r"(?P<name>[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*)(?:\[@(?P<attr>[\w.:-]+)='(?P<value>[^']*)'\])?")
+_STEP = re.compile(
+    r"(?P<name>[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*)(?:\[@(?P<attr>[\w.:-]+)='(?P<value>[^']*)'\])?"
+)
 _ATTRIBUTE = re.compile(r"@(?P<name>(?:[A-Za-z_][\w.-]*:)?[A-Za-z_][\w.-]*)")
 _JSON_STEP = re.compile(r"[A-Za-z][\w.-]*")
 _UNPREFIXED = re.compile(r"[A-Za-z_][\w.-]*")

@@ -89,10 +89,12 @@ class _Reader:
         keys = KEYS[kind]
         for key, _ in table.entries:
             if key.text not in keys:
-                self.found.append(unknown("M105", key.span, f"{key.text} is no key of a {kind}", key.text, keys))
-        for name, key in keys.items():
-            if key.required and table.get(name) is None:
-                self.fault("M106", table.span, f"a {kind} needs {name}:", key.doc)
+                self.found.append(
+                    unknown("M105", key.span, f"{key.text} is no key of a {kind}", key.text, keys)
+                )
+        for name, wanted in keys.items():
+            if wanted.required and table.get(name) is None:
+                self.fault("M106", table.span, f"a {kind} needs {name}:", wanted.doc)
         return {key.text: value for key, value in table.entries if key.text in keys}
 
     def table(self, part: Mapping[str, Tree], name: str) -> Table | None:
@@ -106,8 +108,10 @@ class _Reader:
     def text(self, part: Mapping[str, Tree], name: str) -> Scalar | None:
         value = part.get(name)
         if value is None or (isinstance(value, Scalar) and value.text):
-            return value  # type: ignore[return-value]
-        self.fault("M104", value.span, f"{name} is one text" if not isinstance(value, Scalar) else f"{name} is empty")
+            return value
+        self.fault(
+            "M104", value.span, f"{name} is one text" if not isinstance(value, Scalar) else f"{name} is empty"
+        )
         return None
 
     def texts(self, part: Mapping[str, Tree], name: str) -> tuple[Scalar, ...]:
@@ -230,7 +234,9 @@ class _Reader:
             )
         return tuple(nodes)
 
-    def properties(self, node: str, table: Table, own: Mapping[str, object]) -> tuple[tuple[Scalar, Scalar], ...]:
+    def properties(
+        self, node: str, table: Table, own: Mapping[str, object]
+    ) -> tuple[tuple[Scalar, Scalar], ...]:
         pairs: list[tuple[Scalar, Scalar]] = []
         for name, value in table.entries:
             if name.text in own:
@@ -238,7 +244,9 @@ class _Reader:
             if isinstance(value, Scalar):
                 pairs.append((name, value))
             else:
-                self.fault("M104", value.span, f"{node}/{name.text} is one text: ->node, or a text with rows in it")
+                self.fault(
+                    "M104", value.span, f"{node}/{name.text} is one text: ->node, or a text with rows in it"
+                )
         return tuple(pairs)
 
     def events(self, value: Tree | None) -> tuple[EventModel, ...]:
@@ -282,7 +290,9 @@ class _Reader:
     def drop(self, table: Table | None) -> tuple[tuple[Scalar, str], ...]:
         pairs: list[tuple[Scalar, str]] = []
         for key, value in table.entries if table else ():
-            texts = [value] if isinstance(value, Scalar) else [t for _, t in self.names({"drop": value}, "drop")]
+            texts = (
+                [value] if isinstance(value, Scalar) else [t for _, t in self.names({"drop": value}, "drop")]
+            )
             reason = " / ".join(text.text for text in texts)
             if not reason:
                 self.fault("M108", key.span, f"{key.text} is dropped without a reason")

@@ -79,7 +79,7 @@ class Reading(BaseMachine):
             return
         nil, reason = self.attributes(element, place, scope)
         if place.extra:
-            self.extra(element, place, scope)
+            self.extra_elements(element, place, scope)
         elif place.leaf:
             self.leaf(element, place, scope, nil, reason)
         else:
@@ -89,16 +89,17 @@ class Reading(BaseMachine):
         """Reads and checks the attributes; gives whether it is nil, and the reason."""
         shape = place.shape
         nil, reason, entity = False, None, None
-        for name, text in element.items() if element.attrib else ():
+        for key, value in element.items() if element.attrib else ():
+            name, text = str(key), str(value)
             if name == XSI_NIL:
                 nil = text.strip() in ("true", "1")
             elif name in (self.no_value, "noValue"):
-                reason = self.reason(shape, str(name), text)
+                reason = self.reason(shape, name, text)
             elif name == self.entity:
                 entity = text
             elif name in place.attributes:
                 self.found(place.attributes[name], scope, text, element)
-            elif not self.known_attribute(shape, str(name), text):
+            elif not self.known_attribute(shape, name, text):
                 self.fault("M916", "an attribute that the standard does not know", place=shape.path or "/")
         if place.entity:
             self.check_entity(place, scope, entity, element)
@@ -106,7 +107,9 @@ class Reading(BaseMachine):
 
     def reason(self, shape: Shape, name: str, text: str) -> str | None:
         if name != shape.absence.no_value:
-            self.fault("M917", "noValue stands here in a form that this place does not take", place=shape.path)
+            self.fault(
+                "M917", "noValue stands here in a form that this place does not take", place=shape.path
+            )
         return text.strip() or None
 
     def known_attribute(self, shape: Shape, name: str, text: str) -> bool:
@@ -137,9 +140,9 @@ class Reading(BaseMachine):
         counts: dict[str, int] = {}
         last = -1
         for child in element:
-            tag = child.tag
+            tag: Any = child.tag
             if not isinstance(tag, str):
-                continue
+                continue  # a comment or a processing instruction
             below = place.children.get(tag)
             if below is None:
                 self.unknown_child(element, place, tag)
@@ -199,7 +202,9 @@ class Reading(BaseMachine):
 
     # -- values ---------------------------------------------------------------------------------------------------
 
-    def leaf(self, element: etree._Element, place: Place, scope: Scope, nil: bool, reason: str | None) -> None:
+    def leaf(
+        self, element: etree._Element, place: Place, scope: Scope, nil: bool, reason: str | None
+    ) -> None:
         text = self.content(element, place)
         row = place.row
         if not text and place.shape.type.kind is not Kind.ANY:
@@ -207,7 +212,7 @@ class Reading(BaseMachine):
                 self.fault("M917", "xsi:nil stands on an element that may not be nil", place=place.shape.path)
             if row is not None:
                 scope.forms[row.id] = _form(nil, reason)
-                scope.lines[row.id] = element.sourceline
+                scope.lines[row.id] = line_of(element)
             return
         if nil:
             self.fault("M910", "xsi:nil stands on an element that has content", place=place.shape.path)
@@ -249,7 +254,7 @@ class Reading(BaseMachine):
     def found(self, row: Row, scope: Scope, text: str, element: etree._Element) -> None:
         """A text for a row: converted, and checked when the row has a fixed text."""
         way = row.read
-        scope.lines[row.id] = element.sourceline
+        scope.lines[row.id] = line_of(element)
         if way is None or not way.from_place or (way.when is not None and not way.when(scope)):
             return
         if way.const is not None and text.strip() != way.const:
@@ -264,7 +269,7 @@ class Reading(BaseMachine):
         finally:
             self.row = None
 
-    def extra(self, element: etree._Element, place: Place, scope: Scope) -> None:
+    def extra_elements(self, element: etree._Element, place: Place, scope: Scope) -> None:
         """StUF extra elements: a list of name and value, in the order of the message; names may repeat."""
         listed: list[Json] = []
         for child in element:
@@ -276,12 +281,12 @@ class Reading(BaseMachine):
             item = self.extra_item(child)
             listed.append(item)
             for attribute, wanted, row in place.picks:
-                if attribute == "naam" and item.get("naam") == wanted and "waarde" in item:
-                    if row.id not in scope.values:
-                        self.found(row, scope, item["waarde"], child)
+                named = attribute == "naam" and item["naam"] == wanted
+                if named and "waarde" in item and row.id not in scope.values:
+                    self.found(row, scope, item["waarde"], child)
         if place.row is not None and listed:
             scope.values[place.row.id] = listed
-            scope.lines[place.row.id] = element.sourceline
+            scope.lines[place.row.id] = line_of(element)
 
     def extra_item(self, child: etree._Element) -> dict[str, Json]:
         item: dict[str, Json] = {"naam": child.get("naam", "")}
@@ -396,7 +401,10 @@ class Reading(BaseMachine):
                 subject=str(subject),
                 time=moment,
                 time_from=origin,
-                data={**build_graph(self.program, names, self.top), **(members if level in (None, 2) else {})},
+                data={
+                    **build_graph(self.program, names, self.top),
+                    **(members if level in (None, 2) else {}),
+                },
                 level=level,
                 family=event.family if level is not None else None,
                 activity_id=self.activity(event),
@@ -436,6 +444,12 @@ class Reading(BaseMachine):
                 made = node.make_id(self.top)
                 return None if made is None else str(made)
         return None
+
+
+def line_of(element: etree._Element) -> int | None:
+    """The line in the source, when the parser knows it."""
+    line: Any = element.sourceline
+    return int(line) if line is not None else None
 
 
 def _form(nil: bool, reason: str | None) -> str:

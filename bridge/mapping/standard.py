@@ -50,7 +50,9 @@ def read_standard(file: str, text: str) -> tuple[Standard | None, list[Diagnosti
         if isinstance(value, Table):
             privacy[key.text] = _privacy(key, value, found)
         else:
-            found.append(diagnostic("M111", value.span, f"privacy class {key.text} is a table with level and doc"))
+            found.append(
+                diagnostic("M111", value.span, f"privacy class {key.text} is a table with level and doc")
+            )
     title = tree.get("title")
     ignored = {_clark(name, prefixes): why for name, why in _texts(tree, "ignore", found).items()}
     standard = Standard(
@@ -61,7 +63,11 @@ def read_standard(file: str, text: str) -> tuple[Standard | None, list[Diagnosti
         ignored=ignored,
     )
     if not prefixes or "-" not in privacy:
-        found.append(diagnostic("M111", tree.span, "standard.yaml needs prefixes, and privacy with at least the class -"))
+        found.append(
+            diagnostic(
+                "M111", tree.span, "standard.yaml needs prefixes, and privacy with at least the class -"
+            )
+        )
     return (None if found else standard), found
 
 
@@ -89,7 +95,9 @@ def read_vocabulary(file: str, text: str) -> tuple[Vocabulary | None, list[Diagn
     )
     for name, types in vocabulary.classes.items():
         if len(types) < 2 or not types[0].startswith("prov:"):
-            found.append(diagnostic("M112", tree.span, f"class {name} needs its PROV type first, then its domain type"))
+            found.append(
+                diagnostic("M112", tree.span, f"class {name} needs its PROV type first, then its domain type")
+            )
     return (None if found else vocabulary), found
 
 

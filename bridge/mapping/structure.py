@@ -203,7 +203,9 @@ def _shape(
     root: bool = False,
 ) -> Shape:
     if len(line.words) < 5:
-        found.append(diagnostic("M110", line.span, "a line is: name, cardinality, absence, privacy class, type"))
+        found.append(
+            diagnostic("M110", line.span, "a line is: name, cardinality, absence, privacy class, type")
+        )
     name, card, absence, privacy, *kind = [*line.words, *["-"] * 5][: max(len(line.words), 5)]
     path = "" if root else f"{above}/{name}".lstrip("/")
     attributes = tuple(
@@ -247,7 +249,9 @@ def _occurs(text: str, span: Span, found: list[Diagnostic]) -> Occurs:
     low, _, high = text.partition("..")
     high = high or low
     if not (low.isdecimal() and (high == "*" or high.isdecimal())):
-        found.append(diagnostic("M110", span, f"{text or 'nothing'} is no cardinality: write 1, 0..1, 0..* or 1..*"))
+        found.append(
+            diagnostic("M110", span, f"{text or 'nothing'} is no cardinality: write 1, 0..1, 0..* or 1..*")
+        )
         return Occurs(low=0, high=None)
     return Occurs(low=int(low), high=None if high == "*" else int(high))
 

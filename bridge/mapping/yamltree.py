@@ -7,6 +7,7 @@ file large and a reader turn pages.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import yaml
@@ -15,6 +16,7 @@ from bridge.mapping.diagnostics import Diagnostic, Span, diagnostic
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 40
+_GLUED = re.compile(r"[\w-]:[{\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,23 @@ def read_yaml(file: str, text: str) -> tuple[Tree | None, list[Diagnostic]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         span = Span(file, mark.line + 1, mark.column + 1) if mark else Span(file)
-        return None, [diagnostic("M101", span, f"this is not YAML: {error.problem or error.context}")]
+        said = f"this is not YAML: {error.problem or error.context}"
+        return None, [diagnostic("M101", span, said, hint=_slip(text, span.line))]
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         return None, [diagnostic("M101", Span(file), f"this is not YAML: {type(error).__name__}")]
     if tree is None and not found:
         found.append(diagnostic("M101", Span(file), "the file is empty"))
     return tree, found
+
+
+def _slip(text: str, line: int) -> str:
+    """The commonest slips of YAML, seen on the line where reading gave up or just above it."""
+    near = text.splitlines()[max(line - 4, 0) : line]
+    if any("\t" in shown for shown in near):
+        return "an indent is spaces, not a tab"
+    if any(_GLUED.search(shown) for shown in near):
+        return "a space is missing after a colon"
+    return "see whether every { has its }, and every indent is that of its neighbours"
 
 
 def _refused_token(file: str, text: str) -> Diagnostic | None:
@@ -112,7 +125,9 @@ def _table(file: str, node: yaml.MappingNode, found: list[Diagnostic], depth: in
             continue
         name = Scalar(key.value, _span(file, key))
         if name.text in seen:
-            found.append(diagnostic("M102", name.span, f"{name.text} stands twice: only one of them could count"))
+            found.append(
+                diagnostic("M102", name.span, f"{name.text} stands twice: only one of them could count")
+            )
             continue
         seen.add(name.text)
         below = _tree(file, value, found, depth + 1)

@@ -36,7 +36,10 @@ _MAX_BODY = 64 * 1024 * 1024
 
 
 class Partner:
-    """Start it, send, and look at `received`; `refused` says what it did not accept, and why."""
+    """Start it, send, and look at `received`; `refused` says what it did not accept, and why.
+
+    `signals` holds every signal that came by POST, accepted or not.
+    """
 
     def __init__(
         self, settings: PartnerSettings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -44,6 +47,7 @@ class Partner:
         self.settings = settings
         self.bridge_url = settings.bridge_url
         self.refused: list[str] = []
+        self.signals: list[Message] = []
         self.misconduct = Misconduct()
         self._clock = clock
         self._journal = Journal(settings.journal)
@@ -177,6 +181,8 @@ class Partner:
             raise Unreadable("the client certificate is not the peer's")
         envelope, attachments = unpack(request.headers.get("Content-Type", ""), body)
         root, message = read_envelope(envelope)
+        if message.kind is not Kind.BUSINESS:
+            self.signals.append(message)
         match message.kind:
             case Kind.ACKNOWLEDGMENT | Kind.MESSAGE_ERROR:
                 self._outbox.take_signal(root, message, envelope)
@@ -186,6 +192,8 @@ class Partner:
                     self.settings, message, message_id=MessageId(self._new_id()), now=self._clock()
                 )
                 return self._give(to_octets(write_envelope(pong)), sync=message.sync_reply is not None)
+            case Kind.PONG | Kind.STATUS_RESPONSE:
+                return web.Response(status=204)
             case Kind.BUSINESS:
                 return await self._take(
                     Arrival(root=root, message=message, attachments=attachments, envelope=envelope)

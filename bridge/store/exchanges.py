@@ -48,10 +48,17 @@ def set_exchange(
     reason: str | None = None,
     subject: str | None = None,
     correlation_id: str | None = None,
+    partner: str | None = None,
     at: datetime,
 ) -> None:
     """What is None stays as it is, but a new state takes its reason with it, also None. Raises NoSuchRow."""
-    given = {"state": state, "reason": reason, "subject": subject, "correlation_id": correlation_id}
+    given = {
+        "state": state,
+        "reason": reason,
+        "subject": subject,
+        "correlation_id": correlation_id,
+        "partner": partner,
+    }
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if state is not None:
         values["reason"] = reason

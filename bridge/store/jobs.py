@@ -7,6 +7,8 @@ Jobs of one kind with the same ordering key run one after the other, in the orde
 no longer. Others never wait for one another.
 """
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,10 +19,12 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, in
 from bridge.errors import BridgeError
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import fetch, page, values_of
+from bridge.store.channels import is_open, troubled
+from bridge.store.query import add_unless_there, fetch, page, values_of
 from bridge.store.rows import Job, JobState, NoSuchRow
 
 _job = tables.job.c
+NOBODY: Mapping[str, int] = {}
 _columns = tuple(column for column in _job if column.name != "seq")
 
 
@@ -64,6 +68,12 @@ def add_job(
     tx.execute(insert(tables.job).values(values_of(job)))
 
 
+def add_standing_job(tx: Connection, *, key: Key, kind: str, endpoint: str | None, at: datetime) -> bool:
+    """A job that is there once for all processes and for ever; False when it is there already."""
+    job = Job(key=key, kind=kind, subject_key=key, endpoint=endpoint, due=at, at=at)
+    return add_unless_there(tx, tables.job, values_of(job), unique=("key",))
+
+
 def get_job(tx: Connection, key: Key) -> Job:
     """Raises NoSuchRow."""
     jobs = fetch(tx, Job, select(*_columns).where(_job.key == key))
@@ -80,17 +90,24 @@ def claim_jobs(
     lease: timedelta,
     limit: int,
     kinds: tuple[str, ...] | None = None,
+    per_endpoint: int | None = None,
+    busy: Mapping[str, int] = NOBODY,
 ) -> tuple[Job, ...]:
     """Lease up to `limit` jobs that are due and that nobody holds, by priority, then by due time.
 
-    `kinds` None means every kind. The job must be ended before the lease ends, or the lease renewed.
+    `kinds` None means every kind. Of one endpoint at most `per_endpoint` are held together, `busy` being how many
+    the worker holds already: so one slow partner never takes every place. Paused and held endpoints are passed
+    over. The job must be ended before the lease ends, or the lease renewed.
     """
     found: list[Any] = []
+    shares = _Shares(per_endpoint=per_endpoint, troubled=troubled(tx), taken=Counter(busy))
     for priority in _priorities(tx):
-        if len(found) >= limit:
-            break
-        query = _claimable(now, priority, kinds).limit(limit - len(found))
-        found += tx.execute(query.with_for_update(skip_locked=True)).mappings()
+        while len(found) < limit:
+            full = shares.full()
+            rows = _candidates(tx, now, priority, kinds, limit - len(found), full, found)
+            found += [row for row in rows if shares.take(row["endpoint"])]
+            if shares.full() == full:
+                break
     until = now + lease
     if found:
         tx.execute(
@@ -208,6 +225,49 @@ def _claimed(row: Mapping[str, Any], *, worker: str, until: datetime) -> Job:
     return replace(job, leased_by=worker, lease_until=until, attempts=job.attempts + 1, claims=job.claims + 1)
 
 
+def _candidates(
+    tx: Connection,
+    now: datetime,
+    priority: int,
+    kinds: tuple[str, ...] | None,
+    limit: int,
+    full: frozenset[str],
+    found: list[Any],
+) -> list[Any]:
+    """Jobs to choose from: not of endpoints that have their share, and not chosen before."""
+    query = _claimable(now, priority, kinds).limit(limit)
+    if full:
+        query = query.where(or_(_job.endpoint.is_(None), _job.endpoint.not_in(full)))
+    if found:
+        query = query.where(_job.seq.not_in([row["seq"] for row in found]))
+    return list(tx.execute(query.with_for_update(skip_locked=True)).mappings())
+
+
+@dataclass(slots=True, kw_only=True)
+class _Shares:
+    """How many places each endpoint has left: its share, or one while it is in trouble."""
+
+    per_endpoint: int | None
+    troubled: frozenset[str]
+    taken: Counter[str]
+
+    def take(self, endpoint: str | None) -> bool:
+        """Take a place, if there is one left."""
+        if endpoint is None or self.taken[endpoint] < self._share(endpoint):
+            self.taken[endpoint or ""] += 1
+            return True
+        return False
+
+    def full(self) -> frozenset[str]:
+        """The endpoints that have no place left."""
+        return frozenset(e for e, count in self.taken.items() if e and count >= self._share(e))
+
+    def _share(self, endpoint: str) -> float:
+        if endpoint in self.troubled:
+            return 1
+        return math.inf if self.per_endpoint is None else self.per_endpoint
+
+
 def _priorities(tx: Connection) -> Iterator[int]:
     """The priorities of ready jobs, lowest first, each by one step into the index."""
     last = None
@@ -226,6 +286,7 @@ def _claimable(now: datetime, priority: int, kinds: tuple[str, ...] | None) -> S
         .where(_job.state == JobState.READY, _job.priority == priority, _job.due <= now)
         .where(or_(_job.lease_until.is_(None), _job.lease_until <= now))
         .where(or_(_job.ordering_key.is_(None), ~_has_forerunner(now)))
+        .where(is_open(now))
         .order_by(_job.due, _job.seq)
     )
     return query if kinds is None else query.where(_job.kind.in_(kinds))

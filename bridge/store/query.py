@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.ids import Key
 from bridge.store.keys import first_key
 from bridge.store.rows import NoSuchRow
+from bridge.store.sealed_rows import open_row, seal_row
 
 R = TypeVar("R")
 
@@ -22,7 +23,7 @@ def values_of(row: Any) -> dict[str, Any]:
 
 def fetch(tx: Connection, make: type[R], query: Select[Any]) -> tuple[R, ...]:
     """All rows of a query over one table, as dataclasses."""
-    return tuple(make(**row) for row in tx.execute(query).mappings())
+    return tuple(make(**open_row(tx, make, dict(row))) for row in tx.execute(query).mappings())
 
 
 def get(tx: Connection, make: type[R], table: Table, key: Key) -> R:
@@ -48,7 +49,7 @@ def add_unless_there(
     """
     statement = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
     statement = statement.on_conflict_do_nothing(index_elements=list(unique), index_where=among).values(
-        dict(values)
+        dict(seal_row(tx, table, values))
     )
     # Not by the count of rows, which drivers do not tell for every insert.
     return tx.execute(statement.returning(table.c[unique[0]])).first() is not None

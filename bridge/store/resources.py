@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from bridge.ids import Key, Oin
 from bridge.store import tables
@@ -15,11 +15,13 @@ def put_resource(
 ) -> int:
     """Store the next version and return its number, from 1.
 
-    The latest version's own number comes back when its owner and body are the same. `body` is JSON text.
+    The latest version's own number comes back when its owner and body are the same; that it was said again is
+    remembered, for it is needed so much longer. `body` is JSON text.
     """
     while True:
         latest = find_resource(tx, type, id)
         if latest is not None and (latest.body, latest.owner) == (body, owner):
+            _use(tx, latest, exchange=exchange, at=at)
             return latest.version
         resource = Resource(
             key=key,
@@ -50,3 +52,9 @@ def versions_of(tx: Connection, type: str, id: str) -> tuple[Resource, ...]:
     row = tables.resource.c
     query = select(tables.resource).where(row.type == type, row.id == id).order_by(row.version)
     return fetch(tx, Resource, query)
+
+
+def _use(tx: Connection, resource: Resource, *, exchange: Key, at: datetime) -> None:
+    row = tables.resource.c
+    used = update(tables.resource).where(row.key == resource.key)
+    tx.execute(used.values(used_by=exchange, used_at=max(at, resource.used_at or at)))

@@ -104,6 +104,41 @@ class JobState(StrEnum):
     """Given up; waits for a person."""
 
 
+class Content(StrEnum):
+    """What can be purged of an exchange; each kind has its own retention."""
+
+    PAYLOAD = "payload"
+    """Payloads in the clear, and whom they are about."""
+    EVIDENCE = "evidence"
+    """The octets received and sent. Answers and acknowledgments stay: they hold nothing about a person."""
+    EVENT = "event"
+    RESOURCE = "resource"
+
+
+class AccessOutcome(StrEnum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    UNDECIDED = "undecided"
+    """The decision point gave no decision, which is no access."""
+
+
+class Role(StrEnum):
+    """What an account may do in the console; the table of rights is `web/console/rights.py`."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    INTEGRATOR = "integrator"
+    PRIVACY = "privacy"
+    ADMINISTRATOR = "administrator"
+
+
+class AccountState(StrEnum):
+    FIRST = "first"
+    """Has a one-time password: a password must be chosen before anything else."""
+    ACTIVE = "active"
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One ebMS message, unique per direction, party pair and MessageId unless it was refused."""
@@ -154,7 +189,7 @@ class Payload:
     content_type: str
     filename: str | None = None
     blob: str
-    """SHA-256 of the octets, hex."""
+    """The address of the octets (`blobs.py`)."""
     size: int
 
 
@@ -213,6 +248,9 @@ class Resource:
     body: str = field(repr=False)
     """JSON."""
     at: datetime
+    used_by: Key | None = None
+    """The exchange that last said the same again, when that was not the first one."""
+    used_at: datetime | None = None
 
     def __str__(self) -> str:
         return f"resource {self.key} version {self.version}"
@@ -257,6 +295,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """How an endpoint (a partner, or the hub) fares. An endpoint without a row fares well."""
+
+    endpoint: str
+    failures: int = 0
+    """In a row, without a success in between."""
+    held_until: datetime | None = None
+    """Until then nothing is tried: it failed too often."""
+    reason: str | None = None
+    paused_by: str | None = None
+    """Who paused it; None: nobody."""
+    changed_at: datetime
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_by is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Work that is due."""
 
@@ -282,3 +339,188 @@ class Job:
 
     def __str__(self) -> str:
         return f"job {self.key} {self.kind} {self.state}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One decision about a lookup, whatever came of it: the decision log and the access log in one."""
+
+    key: Key
+    at: datetime
+    trace_id: str
+    span_id: str
+    parent_id: str | None = None
+    status: str
+    """`Ok`, or `Error` when no decision could be had; a denial is no error."""
+    outcome: AccessOutcome
+    reader: Oin
+    """The organisation for which was asked."""
+    via: Oin
+    """The holder of the TLS certificate."""
+    type: str
+    id: str
+    level: int
+    policy: str
+    """What decided: the names of the rules, or the address of the decision point."""
+    reason: str | None = None
+    request: str = field(repr=False)
+    """The question as JSON."""
+    response: str = field(repr=False)
+    """The answer as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processing:
+    """One line of the processing log (Logboek Dataverwerkingen): one action about at most one person."""
+
+    key: Key
+    trace_id: str
+    span_id: str
+    parent_id: str | None = None
+    status: str
+    """`Unset`, `Ok` or `Error`."""
+    name: str
+    start_time: datetime
+    end_time: datetime
+    activity_id: str
+    """`dpl.core.processing_activity_id`: where the register describes the processing."""
+    subject_id: str | None = field(default=None, repr=False)
+    """`dpl.core.data_subject_id`, encrypted."""
+    subject_id_type: str | None = None
+    processor: str | None = None
+    """`dpl.core.foreign_operation.processor`: the organisation that asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """An event that an organisation offered to the bridge, and may follow."""
+
+    oin: Oin
+    id: str
+    """The interactieId: the id of the event."""
+    event: Key
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceHead:
+    """What must be known of a version of a resource to decide on access, without its content."""
+
+    key: Key
+    exchange: Key
+    owner: Oin
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgedResource:
+    """A resource that was removed when its retention ended."""
+
+    type: str
+    id: str
+    owner: Oin
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Someone who may log in to the console."""
+
+    key: Key
+    name: str
+    role: Role
+    state: AccountState
+    password: str | None = field(default=None, repr=False)
+    """Argon2 hash. None for an account of an identity provider."""
+    password_until: datetime | None = None
+    """Until when a one-time password may be used."""
+    issued_by: str | None = None
+    """The identity provider that vouches for this account."""
+    failures: int = 0
+    """Attempts to log in since the last one that went well."""
+    locked_until: datetime | None = None
+    link: str | None = field(default=None, repr=False)
+    """SHA-256 of a one-time login link, hex."""
+    link_until: datetime | None = None
+    at: datetime
+    seen_at: datetime | None = None
+    """When it last logged in."""
+
+    def __str__(self) -> str:
+        return f"account {self.name} {self.role} {self.state}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A browser that is logged in."""
+
+    token: str = field(repr=False)
+    """SHA-256 of what the cookie holds, hex."""
+    account: Key
+    at: datetime
+    seen_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Something that a person did or saw; only ever added."""
+
+    key: Key
+    at: datetime
+    who: str
+    role: str
+    way: str
+    """`console` or `command`."""
+    action: str
+    """For instance `message.replayed`."""
+    target: str | None = None
+    """Key or name of what it was done to."""
+    reason: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
+    """Ids and numbers only, never content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """A person settled a message or event that stopped: it asks for attention no longer."""
+
+    subject_key: Key
+    exchange: Key
+    at: datetime
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A legal hold: nothing of the exchange is purged while it lasts."""
+
+    exchange: Key
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeRun:
+    """One time that content was purged: by whom and why."""
+
+    key: Key
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """One kind of content of one exchange that is gone. The rows that described it are still there."""
+
+    exchange: Key
+    content: Content
+    run: Key
+    at: datetime
+    items: int
+    octets: int
+    digests: Mapping[str, str]
+    """SHA-256 of each body that has no address of its own, by key."""

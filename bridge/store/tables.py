@@ -29,6 +29,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from bridge.store.rows import (
+    AccessOutcome,
+    AccountState,
+    Content,
     Direction,
     EventState,
     EvidenceKind,
@@ -36,6 +39,7 @@ from bridge.store.rows import (
     ExchangeState,
     JobState,
     MessageState,
+    Role,
     Side,
     StepOutcome,
 )
@@ -195,6 +199,9 @@ blob = Table(
     metadata,
     Column("sha256", TEXT, primary_key=True),
     Column("size", BigInteger, nullable=False),
+    Column("data_key", Integer),
+    Column("purged_at", Moment),
+    Index(None, "data_key", "sha256"),
 )
 
 chunk = Table(
@@ -253,7 +260,9 @@ event = Table(
     Column("at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Column("offers", Integer, nullable=False),
+    Column("data_key", Integer),
     UniqueConstraint("source", "id"),
+    Index(None, "data_key", "key"),
     Index(None, "exchange", "key"),
     Index(None, "direction", "key"),
     Index(None, "id", "key"),
@@ -275,7 +284,11 @@ resource = Table(
     Column("owner", TEXT, nullable=False),
     Column("body", TEXT, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("used_by", TEXT),
+    Column("used_at", Moment),
+    Column("data_key", Integer),
     UniqueConstraint("type", "id", "version"),
+    Index(None, "data_key", "key"),
     Index(None, "exchange", "key"),
 )
 
@@ -320,6 +333,7 @@ job = Table(
     Index(None, "state", "kind", "key"),
     Index(None, "kind", "ordering_key", "state", "seq"),
     Index(None, "subject_key", "kind"),
+    Index(None, "endpoint", "state", "lease_until"),
     sqlite_autoincrement=True,
 )
 
@@ -329,4 +343,200 @@ cursor = Table(
     Column("name", TEXT, primary_key=True),
     Column("value", TEXT, nullable=False),
     Column("at", Moment, nullable=False),
+)
+
+channel = Table(
+    "channel",
+    metadata,
+    Column("endpoint", TEXT, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("held_until", Moment),
+    Column("reason", TEXT),
+    Column("paused_by", TEXT),
+    Column("changed_at", Moment, nullable=False),
+    Index(None, "failures"),
+)
+
+access_log = Table(
+    "access_log",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("trace_id", TEXT, nullable=False),
+    Column("span_id", TEXT, nullable=False),
+    Column("parent_id", TEXT),
+    Column("status", TEXT, nullable=False),
+    Column("outcome", Choice(AccessOutcome), nullable=False),
+    Column("reader", TEXT, nullable=False),
+    Column("via", TEXT, nullable=False),
+    Column("type", TEXT, nullable=False),
+    Column("id", TEXT, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("policy", TEXT, nullable=False),
+    Column("reason", TEXT),
+    Column("request", TEXT, nullable=False),
+    Column("response", TEXT, nullable=False),
+    Index(None, "reader", "key"),
+    Index(None, "type", "id", "key"),
+    Index(None, "trace_id", "key"),
+    Index(None, "outcome", "key"),
+)
+
+processing_log = Table(
+    "processing_log",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("trace_id", TEXT, nullable=False),
+    Column("span_id", TEXT, nullable=False),
+    Column("parent_id", TEXT),
+    Column("status", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("start_time", Moment, nullable=False),
+    Column("end_time", Moment, nullable=False),
+    Column("activity_id", TEXT, nullable=False),
+    Column("subject_id", TEXT),
+    Column("subject_id_type", TEXT),
+    Column("processor", TEXT),
+    Index(None, "trace_id", "key"),
+    Index(None, "subject_id", "key"),
+)
+
+interaction = Table(
+    "interaction",
+    metadata,
+    Column("oin", TEXT, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("event", TEXT, ForeignKey("event.key"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "event"),
+)
+
+purged_resource = Table(
+    "purged_resource",
+    metadata,
+    Column("type", TEXT, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("owner", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("name", TEXT, nullable=False, unique=True),
+    Column("role", Choice(Role), nullable=False),
+    Column("state", Choice(AccountState), nullable=False),
+    Column("password", TEXT),
+    Column("password_until", Moment),
+    Column("issued_by", TEXT),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Moment),
+    Column("link", TEXT, unique=True),
+    Column("link_until", Moment),
+    Column("at", Moment, nullable=False),
+    Column("seen_at", Moment),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token", TEXT, primary_key=True),
+    Column("account", TEXT, ForeignKey("account.key"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+    Index(None, "account"),
+    Index(None, "until"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", TEXT, nullable=False),
+    Column("role", TEXT, nullable=False),
+    Column("way", TEXT, nullable=False),
+    Column("action", TEXT, nullable=False),
+    Column("target", TEXT),
+    Column("reason", TEXT),
+    Column("detail", Details, nullable=False),
+    Index(None, "who", "key"),
+    Index(None, "action", "key"),
+    Index(None, "target", "key"),
+)
+
+resolution = Table(
+    "resolution",
+    metadata,
+    Column("subject_key", TEXT, primary_key=True),
+    Column("exchange", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", TEXT, nullable=False),
+    Column("note", TEXT, nullable=False),
+    Index(None, "exchange"),
+)
+
+data_key = Table(
+    "data_key",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("purpose", TEXT, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("master", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+person_index = Table(
+    "person_index",
+    metadata,
+    Column("person", TEXT, primary_key=True),
+    Column("exchange", TEXT, primary_key=True),
+    Index(None, "exchange"),
+)
+
+seal = Table(
+    "seal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("oldest", BigInteger, nullable=False),
+    Column("horizon", BigInteger, nullable=False),
+    Column("steps", LargeBinary, nullable=False),
+    Column("evidence", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("last_evidence", BigInteger, nullable=False),
+    Column("digest", TEXT, nullable=False),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("exchange", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("by", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
+)
+
+purge_run = Table(
+    "purge_run",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("by", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
+)
+
+purged = Table(
+    "purged",
+    metadata,
+    Column("exchange", TEXT, primary_key=True),
+    Column("content", Choice(Content), primary_key=True),
+    Column("run", TEXT, ForeignKey("purge_run.key"), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("octets", BigInteger, nullable=False),
+    Column("digests", Details, nullable=False),
+    Index(None, "run"),
 )

@@ -10,7 +10,7 @@ Works raise StoreUnavailable for the disk or database, RefusedByStore for a brok
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -20,7 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.errors import ConfigError
 from bridge.store.engines import PATIENCE, file_of, make_reader, make_writer, read_url, translate
 from bridge.store.migrate import check_version, current_version, head_version, upgrade, version_in
-from bridge.store.writing import GroupCommit, Pool, Runner
+from bridge.store.sealed_rows import OPTION
+from bridge.store.sealing import MasterKeys, Sealer, add_first_keys, is_encrypted, open_sealer
+from bridge.store.writing import GroupCommit, Pool, Runner, transaction
 
 __all__ = ["Store", "current_version", "head_version", "upgrade"]
 
@@ -30,8 +32,10 @@ T = TypeVar("T")
 class Store:
     """One open store; safe for use from any thread and event loop. Open it after forking, not before."""
 
-    def __init__(self, url: str, *, writer: Runner, reader: Runner) -> None:
+    def __init__(self, url: str, *, writer: Runner, reader: Runner, sealer: Sealer | None = None) -> None:
         self.url = url
+        self.sealer = sealer
+        """Encrypts what works write, when a master key was given."""
         self._writer = writer
         self._reader = reader
 
@@ -44,12 +48,13 @@ class Store:
         writers: int = 4,
         create: bool = False,
         patience: timedelta = PATIENCE,
+        masters: MasterKeys | None = None,
     ) -> Self:
         """Open `sqlite:///PATH` or `postgresql+psycopg://…` with the tables of this version.
 
         `writers` counts for PostgreSQL only. With `create` a store without tables gets them. `patience`
-        bounds the wait for another process. Raises ConfigError (wrong url, missing, out of date) and
-        StoreUnavailable.
+        bounds the wait for another process. With `masters` content is encrypted. Raises ConfigError (wrong
+        url, missing, out of date, wrong master key) and StoreUnavailable.
         """
         parsed = read_url(url)
         if create and current_version(url) is None:
@@ -64,8 +69,17 @@ class Store:
             reader.dispose()
             raise
         writer = make_writer(parsed, connections=1 if file else writers, patience=patience)
+        try:
+            sealer = _sealer(reader, writer, masters)
+        except BaseException:
+            reader.dispose()
+            writer.dispose()
+            raise
+        if sealer is not None:
+            reader, writer = (engine.execution_options(**{OPTION: sealer}) for engine in (reader, writer))
         return cls(
             url,
+            sealer=sealer,
             writer=GroupCommit(writer) if file else Pool(writer, threads=writers, name="store writer"),
             reader=Pool(reader, threads=readers, name="store reader"),
         )
@@ -104,5 +118,23 @@ def _version(engine: Engine) -> str | None:
     try:
         with engine.connect() as connection:
             return version_in(connection)
+    except SQLAlchemyError as error:
+        raise translate(error) from None
+
+
+def _sealer(reader: Engine, writer: Engine, masters: MasterKeys | None) -> Sealer | None:
+    """Writes only when the store is encrypted for the first time."""
+    try:
+        with reader.connect() as tx:
+            encrypted = is_encrypted(tx)
+            if masters is None:
+                if encrypted:
+                    raise ConfigError(["store: is encrypted; give store.encryption.key_file (or key)"])
+                return None
+            if encrypted:
+                return open_sealer(tx, masters)
+        with transaction(writer) as tx:
+            add_first_keys(tx, masters, at=datetime.now(UTC))
+            return open_sealer(tx, masters)
     except SQLAlchemyError as error:
         raise translate(error) from None

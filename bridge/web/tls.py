@@ -7,9 +7,15 @@ The cipher list is the set that every edition of the national guidelines rates "
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 
-from bridge.config import TlsSettings
+from cryptography import x509
+
+from bridge.config import ConsoleTls, TlsSettings
 from bridge.errors import ConfigError
+from bridge.log import get_logger
+
+_log = get_logger()
 
 _TLS_1_2_CIPHERS = ":".join(
     (
@@ -23,28 +29,79 @@ _TLS_1_2_CIPHERS = ":".join(
 )
 
 
-def server_context(settings: TlsSettings) -> ssl.SSLContext:
-    """For a listener: demands a client certificate. Raises ConfigError when a file cannot be used."""
+PeerCheck = Callable[[x509.Certificate], str | None]
+"""Why the certificate of the other end is refused, or None. Asked at every handshake, before any HTTP."""
+
+
+def server_context(settings: TlsSettings, *, check: PeerCheck | None = None) -> ssl.SSLContext:
+    """For a listener: demands a client certificate. Raises ConfigError when a file cannot be used.
+
+    With `check` the revocation lists are its business, so that they may change while the context lives.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_REQUIRED
-    return _finish(context, settings)
+    return _finish(context, settings, check)
 
 
-def client_context(settings: TlsSettings) -> ssl.SSLContext:
+def client_context(settings: TlsSettings, *, check: PeerCheck | None = None) -> ssl.SSLContext:
     """For calls: presents our certificate, checks chain and host name. Raises ConfigError likewise."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = True
-    return _finish(context, settings)
+    return _finish(context, settings, check)
 
 
-def _finish(context: ssl.SSLContext, settings: TlsSettings) -> ssl.SSLContext:
+def console_context(settings: ConsoleTls) -> ssl.SSLContext:
+    """For the console: TLS without client certificate. Raises ConfigError when a file cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_TLS_1_2_CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror or error.__class__.__name__
+        raise ConfigError(
+            [f"console.tls: {settings.certificate.name}, {settings.key.name}: {reason}"]
+        ) from error
+    return context
+
+
+def refuse_others(pinned: x509.Certificate, check: PeerCheck | None) -> PeerCheck:
+    """A check that lets only this very certificate through, if `check` does too."""
+
+    def only(certificate: x509.Certificate) -> str | None:
+        if certificate != pinned:
+            return "the server certificate is not the one of the agreement"
+        return check(certificate) if check else None
+
+    return only
+
+
+def _checked(check: PeerCheck) -> type[ssl.SSLObject]:
+    """A TLS connection that is not established before `check` lets the other end through."""
+
+    class Checked(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            octets = self.getpeercert(binary_form=True)
+            reason = check(x509.load_der_x509_certificate(octets)) if octets else None
+            if reason is not None:
+                _log.warning("tls.refused", reason=reason)
+                raise ssl.SSLCertVerificationError(1, reason)
+
+    return Checked
+
+
+def _finish(context: ssl.SSLContext, settings: TlsSettings, check: PeerCheck | None) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_TLS_1_2_CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     try:
         context.load_cert_chain(settings.certificate, settings.key)
         context.load_verify_locations(settings.trust)
-        if settings.crl is not None:
+        if check is not None:
+            context.sslobject_class = _checked(check)
+        elif settings.crl is not None:
             context.load_verify_locations(settings.crl)
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     except (OSError, ssl.SSLError) as error:

@@ -1,8 +1,9 @@
 """A settings file with a store, and the command run as a shell runs it."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,19 @@ from typing import Any
 import pytest
 
 from bridge.cli.main import main
+from bridge.ebms.cpa import read_cpa
+from bridge.ebms.cpa_create import create_cpa, read_description
+from bridge.ebms.cpa_resolve import outgoing_terms
+from bridge.ebms.encrypt import encrypt_part
+from bridge.ebms.keys import KeyPair, load_key_pair
+from bridge.ebms.mime import pack
+from bridge.ebms.model import Message as WireMessage
+from bridge.ebms.model import Octets, Part, PartyId, Service
+from bridge.ebms.outgoing import outgoing_message
+from bridge.ebms.sign import sign_envelope
+from bridge.ebms.write import envelope_octets, write_envelope
 from bridge.ids import ConversationId, CpaId, EventId, Key, MessageId
+from bridge.pki import Organisation, Pki, make_pki
 from bridge.store.blobs import put_blob
 from bridge.store.events import add_event
 from bridge.store.exchanges import open_exchange
@@ -173,3 +186,123 @@ def seed(store: Store) -> Seed:
         return exchange, message, event, job
 
     return write
+
+
+# --- agreements and raw messages, for the commands that read files
+
+PARTNER, OWN = "00000001112223334000", "00000004445556667000"
+SERVICE = Service(value="keten:melding:1", type="urn:osb:services")
+CONTENT = b"<melding/>"
+
+
+class Office:
+    """Two organisations with certificates, agreements between them, and messages as the partner writes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.pki: Pki = make_pki(
+            folder,
+            organisations=(
+                Organisation(name="Partner", oin=PARTNER, stem="partner", hosts=("partner.example.nl",)),
+                Organisation(name="Brug", oin=OWN, stem="own", hosts=("bridge.example.nl",)),
+            ),
+            now=self.now,
+        )
+
+    def pair(self, stem: str) -> KeyPair:
+        files = self.pki.credentials(stem)
+        return load_key_pair(files.key.read_bytes() + files.certificate.read_bytes())
+
+    def description(self, profile: str = "osb-rm", **changes: Any) -> dict[str, Any]:
+        def party(name: str, oin: str, role: str, stem: str, host: str) -> dict[str, Any]:
+            pem = self.pki.credentials(stem).certificate.read_text().partition("-----END CERTIFICATE-----")
+            endpoint = f"https://{host}/ebms"
+            return {
+                "name": name,
+                "oin": oin,
+                "role": role,
+                "endpoint": endpoint,
+                "certificate": pem[0] + pem[1],
+            }
+
+        return {
+            "cpa_id": "melding_1",
+            "profile": profile,
+            "start": self.now - timedelta(days=2),
+            "end": self.now + timedelta(days=300),
+            "party": [
+                party("Partner", PARTNER, "Melder", "partner", "partner.example.nl"),
+                party("Brug", OWN, "Ontvanger", "own", "bridge.example.nl"),
+            ],
+            "action": [
+                {"service": SERVICE.value, "action": "meld", "from": "Melder"},
+                {"service": SERVICE.value, "action": "bevestig", "from": "Ontvanger"},
+            ],
+        } | changes
+
+    def cpa(self, profile: str = "osb-rm", *edits: tuple[str, str], **changes: Any) -> bytes:
+        """A CPA of a profile; every edit replaces a text that must occur."""
+        text = create_cpa(read_description(self.description(profile, **changes))).decode()
+        for old, new in edits:
+            assert old in text, old
+            text = text.replace(old, new)
+        return text.encode()
+
+    def message(self, cpa: bytes, **header: Any) -> WireMessage:
+        terms = outgoing_terms(
+            read_cpa(cpa), own=PartyId(value=PARTNER, type="urn:osb:oin"), service=SERVICE, action="meld"
+        )
+        message = outgoing_message(
+            terms,
+            message_id=MessageId("m1@partner.example.nl"),
+            conversation_id=ConversationId("c1"),
+            timestamp=self.now,
+            time_to_live=self.now + timedelta(days=1),
+            parts=(Part(content_id="p1@x", content_type="application/xml", content=Octets(CONTENT)),),
+        )
+        return replace(message, header=replace(message.header, **header))
+
+    def raw(
+        self, message: WireMessage, *, signed_by: str | None = None, encrypted: bool = False, head: str = ""
+    ) -> bytes:
+        """The HTTP request of a message, as it goes over the wire."""
+        envelope, parts = write_envelope(message), message.parts
+        if signed_by:
+            sign_envelope(
+                envelope,
+                parts,
+                key=self.pair(signed_by),
+                digest_method="http://www.w3.org/2001/04/xmlenc#sha256",
+                signature_method="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
+            )
+        if encrypted:
+            gcm = "http://www.w3.org/2009/xmlenc11#aes256-gcm"
+            own = self.pair("own").certificate
+            parts = tuple(
+                encrypt_part(part, certificate=own, algorithm=gcm, random=os.urandom) for part in parts
+            )
+        packed = pack(envelope_octets(envelope), parts, boundary="b0undary", envelope_id="envelope@x")
+        lines = ["POST /ebms HTTP/1.1", "Host: bridge.example.nl", *(f"{n}: {v}" for n, v in packed.headers)]
+        lines += [head or f"Content-Length: {packed.content_length}", "", ""]
+        return "\r\n".join(lines).encode() + b"".join(packed.chunks())
+
+
+@pytest.fixture(scope="session")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    return Office(tmp_path_factory.mktemp("pki"))
+
+
+class Judge(Shell):
+    """The command run without a settings file."""
+
+    def run(self, *arguments: str) -> int:
+        code = main(list(arguments))
+        self.out, self.err = self.capture.readouterr()
+        return code
+
+
+@pytest.fixture
+def judge(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Judge:
+    monkeypatch.delenv("BRIDGE_TRACEBACK", raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return Judge(config=Path(), capture=capsys)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from bridge.cli.assemble import assemble
-from bridge.cli.serve import listening
+from bridge.cli.serve import _partner_context, bind
 from bridge.config import Settings, load_settings
 from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, SAMPLE, tls_of, write_settings
 from bridge.flow.bridge import Bridge
@@ -20,11 +22,14 @@ from bridge.flow.jobs import make_worker
 from bridge.flow.worker import Worker
 from bridge.pki import Pki
 from bridge.simulate import Hub, HubSettings, Partner, PartnerSettings, Peer, Profile
+from bridge.simulate.tls import client_context
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import Event, Exchange, Message, Step
 from bridge.store.timeline import steps_of
+from bridge.web.partner import partner_app
+from bridge.web.runner import serving
 from tests.conftest import Clock
 
 
@@ -67,6 +72,18 @@ class World:
         )
         return tuple(sorted(found, key=lambda step: step.seq))
 
+    def client(self, stem: str) -> aiohttp.ClientSession:
+        """An HTTP client with another certificate of the test PKI."""
+        folder = self.folder / "certs"
+        context = client_context(
+            certificate=folder / f"{stem}.crt.pem", key=folder / f"{stem}.key.pem", trust=folder / "trust.pem"
+        )
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+
+    def stranger(self) -> aiohttp.ClientSession:
+        """An HTTP client with a good certificate of an organisation without agreement."""
+        return self.client("stranger")
+
     def what_happened(self) -> list[str]:
         return [step.what for step in self.steps()]
 
@@ -81,8 +98,14 @@ async def open_world(
     sync: bool = False,
     retries: int = 3,
     retry_interval: float = 30.0,
+    settings_change: Callable[[Settings], Settings] = lambda settings: settings,
+    head_seconds: float = 15.0,
+    **partner_change: Any,
 ) -> AsyncIterator[World]:
-    """The partner and the hub go by the real clock, the bridge by the one that the test moves."""
+    """The hub and the partner's retries go by the real clock, everything else by the one that the test moves.
+
+    `partner_change` changes the settings of the bridge about the partner.
+    """
     shutil.copytree(pki.directory, folder / "certs")
     async with AsyncExitStack() as stack:
         hub = Hub(HubSettings(tls=tls_of(pki, HUB)))
@@ -100,7 +123,8 @@ async def open_world(
                 sync=sync,
                 retries=retries,
                 retry_interval=timedelta(seconds=retry_interval),
-            )
+            ),
+            clock=clock,
         )
         await hub.start()
         stack.push_async_callback(hub.stop)
@@ -119,8 +143,14 @@ async def open_world(
                 retry_interval=timedelta(seconds=retry_interval),
             ),
         )
-        bridge = await stack.enter_async_context(assemble(_settings(config), now=clock))
-        addresses = await stack.enter_async_context(listening(bridge))
+        settings = settings_change(with_partner(_settings(config), **partner_change))
+        bridge = await stack.enter_async_context(assemble(settings, now=clock))
+        sockets = bind(bridge.settings)
+        stack.callback(sockets.console.close)
+        await stack.enter_async_context(
+            serving(partner_app(bridge), sockets.partner, _partner_context(bridge), head_seconds=head_seconds)
+        )
+        addresses = sockets.addresses(bridge.settings)
         partner.bridge_url = addresses.partner
         yield World(
             clock=clock,
@@ -135,6 +165,18 @@ async def open_world(
 
 def _settings(config: Path) -> Settings:
     return load_settings(config, environment={})
+
+
+def with_partner(settings: Settings, **changes: Any) -> Settings:
+    """The settings with other values for the one partner."""
+    partner = settings.partners[0].model_copy(update=changes)
+    return settings.model_copy(update={"partners": (partner,)})
+
+
+def with_listener(settings: Settings, **changes: Any) -> Settings:
+    """The settings with other values for the partner listener."""
+    listener = settings.partner_listener.model_copy(update=changes)
+    return settings.model_copy(update={"partner_listener": listener})
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ def is_bsn(text: str) -> bool:
     """Nine digits that pass the 11-test and are not all zero."""
     if len(text) != 9 or not (text.isascii() and text.isdigit()) or text == "000000000":
         return False
-    weighted = sum(int(digit) * weight for digit, weight in zip(text, (9, 8, 7, 6, 5, 4, 3, 2, -1), strict=True))
+    weighted = sum(
+        int(digit) * weight for digit, weight in zip(text, (9, 8, 7, 6, 5, 4, 3, 2, -1), strict=True)
+    )
     return weighted % 11 == 0
 
 

@@ -20,5 +20,9 @@ FUNCTION = Conversion(
     promise=Promise.CANONICAL,
     read=_read,
     write=_write,
-    examples=(Example(xml="12", json=12), Example(xml="012", json=12, back="12"), Example(xml="1.5", refused=True)),
+    examples=(
+        Example(xml="12", json=12),
+        Example(xml="012", json=12, back="12"),
+        Example(xml="1.5", refused=True),
+    ),
 )

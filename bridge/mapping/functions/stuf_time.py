@@ -1,7 +1,7 @@
 """`stuf-time`: a StUF moment in Dutch local time without a zone, and an ISO moment in UTC."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bridge.mapping.functions.base import Conversion, Env, Example, Json, Promise, Refused, text_of
@@ -17,12 +17,15 @@ def _read(text: str, args: tuple[str, ...], env: Env) -> Json:
         raise Refused("a moment is 8 to 17 digits: yyyymmdd, then hours, minutes, seconds, milliseconds")
     day, hour, minute, second, fraction = found.groups()
     try:
-        local = datetime.strptime(day + (hour or "00") + (minute or "00") + (second or "00"), "%Y%m%d%H%M%S")
+        date_ = date(int(day[:4]), int(day[4:6]), int(day[6:]))
+        clock = time(
+            int(hour or 0), int(minute or 0), int(second or 0), int((fraction or "").ljust(3, "0")) * 1000
+        )
     except ValueError:
         raise Refused("this moment does not exist") from None
     if hour is None:
-        return f"{local:%Y-%m-%d}"
-    local = local.replace(microsecond=int((fraction or "0").ljust(3, "0")) * 1000, tzinfo=AMSTERDAM)
+        return date_.isoformat()
+    local = datetime.combine(date_, clock, AMSTERDAM)
     return _iso(_utc(local, env))
 
 
@@ -46,7 +49,7 @@ def _write(value: Json, args: tuple[str, ...], env: Env) -> str:
     text = text_of(value)
     try:
         if _DATE.fullmatch(text):
-            return datetime.strptime(text, "%Y-%m-%d").strftime("%Y%m%d")
+            return f"{date.fromisoformat(text):%Y%m%d}"
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Refused("a moment is an ISO date, or an ISO date and time with a zone") from None
@@ -54,7 +57,9 @@ def _write(value: Json, args: tuple[str, ...], env: Env) -> str:
         raise Refused("a moment without a zone can be any of several")
     local = moment.astimezone(AMSTERDAM)
     if local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset() and local.fold:
-        env.note("M920", "this moment lies in the repeated hour; the text cannot say that it is the second one")
+        env.note(
+            "M920", "this moment lies in the repeated hour; the text cannot say that it is the second one"
+        )
     millis = f"{local.microsecond // 1000:03d}" if local.microsecond else ""
     return f"{local:%Y%m%d%H%M%S}{millis}"
 

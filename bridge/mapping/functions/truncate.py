@@ -24,5 +24,8 @@ FUNCTION = Conversion(
     write=_write,
     args="(n)",
     arity=(1, 1),
-    examples=(Example(args="5", xml="kort", json="kort"), Example(args="5", json="langer dan vijf", back="lang…")),
+    examples=(
+        Example(args="5", xml="kort", json="kort"),
+        Example(args="5", json="langer dan vijf", back="lang…"),
+    ),
 )

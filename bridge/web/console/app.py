@@ -1,44 +1,37 @@
-"""The console: what operators see. `console_app` is its front door.
+"""The console: what operators see and do. `console_app` is its front door.
 
-It has no login yet, so it is served on loopback only. What stands before every route is in `guard.py`.
+What stands before every route is in `guard.py`; which route asks which right in `routes.py`.
 """
 
-from collections.abc import Callable
-from datetime import datetime
 from http import HTTPStatus
 
 from aiohttp import web
 
-from bridge.store.unit import Store
-from bridge.web.console import guard, live, pages
-from bridge.web.console.render import NOW, RENDERER, Renderer, page
+from bridge.flow.bridge import Bridge
+from bridge.web.console import guard, live
+from bridge.web.console.render import RENDERER, Renderer, page
+from bridge.web.console.routes import RIGHTS_OF_ROUTES, add_routes
 from bridge.web.console.settings import SETTINGS, ConsoleOptions
+from bridge.web.console.state import BRIDGE, NOW, STORE
 
 API = "/api/"
+MOST_OCTETS = 4 * 1024 * 1024
+"""The largest form: an agreement, or a message for the playground."""
 
 
-def console_app(store: Store, *, now: Callable[[], datetime], settings: ConsoleOptions) -> web.Application:
+def console_app(bridge: Bridge, *, settings: ConsoleOptions) -> web.Application:
     """The console as an application to be served by the caller, who keeps the store open."""
-    app = web.Application(middlewares=guard.guards(error_page), client_max_size=64 * 1024)
-    app[pages.STORE] = store
-    app[NOW] = now
+    app = web.Application(middlewares=guard.guards(error_page, RIGHTS_OF_ROUTES), client_max_size=MOST_OCTETS)
+    app[BRIDGE] = bridge
+    app[STORE] = bridge.store
+    app[NOW] = bridge.now
     app[SETTINGS] = settings
     app[RENDERER] = Renderer()
-    app[live.PULSE] = live.Pulse(store, interval=settings.poll)
+    app[live.PULSE] = live.Pulse(bridge.store, interval=settings.poll)
     app.cleanup_ctx.append(live.keep_pulse)
     app.on_shutdown.append(live.stop_pulse)
     app.on_response_prepare.append(guard.set_headers)
-    app.add_routes(
-        [
-            web.get("/", pages.show_exchanges),
-            web.get("/exchanges/{key}", pages.show_exchange),
-            web.get("/rows", pages.show_rows),
-            web.get("/live", pages.follow, allow_head=False),
-            web.get("/api/v1/exchanges", pages.give_exchanges),
-            web.get("/api/v1/exchanges/{key}", pages.give_exchange),
-            web.get("/static/{name}", pages.give_static),
-        ]
-    )
+    add_routes(app)
     return app
 
 

@@ -1,16 +1,32 @@
-"""What stands before every route: the server's name, the methods, the security headers and the error pages.
+"""What stands before every route: the server's name, who is asking, what they may do, and the error pages.
 
-A login goes here too, as one more middleware of `guards`: no route is reached around it.
+No route is reached around it: a route without a right in the table of `routes.py` is answered to nobody.
 """
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.log import get_logger
+from bridge.store.rows import Role
+from bridge.web.console.accounts import find_visitor
+from bridge.web.console.rights import Right
 from bridge.web.console.settings import SETTINGS
+from bridge.web.console.state import NOW, STORE
+from bridge.web.console.visitor import (
+    FORM_FIELD,
+    LOCAL,
+    Visitor,
+    new_visit,
+    read_token,
+    session_cookie,
+    set_cookie,
+    visit_cookie,
+    visitor_of,
+)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -19,13 +35,20 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 
-ERROR_STATUSES = frozenset({400, 404, 405, 421, 503})
+ERROR_STATUSES = frozenset({400, 401, 403, 404, 405, 409, 413, 421, 503})
 """What may be answered besides good news; everything else is a 500."""
+
+LOGIN, PASSWORD = "/login", "/account"
+STREAM = "/live"
+SAFE = frozenset({"GET", "HEAD"})
+
+RightsOfRoutes = Mapping[tuple[str, str], Right]
+"""Method and path pattern → the right that it asks."""
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
@@ -33,9 +56,13 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Server"] = "bridge"
+    if request.app[SETTINGS].secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
 
 
-def guards(error_page: Callable[[web.Request, int], web.Response]) -> tuple[Middleware, ...]:
+def guards(
+    error_page: Callable[[web.Request, int], web.Response], rights: RightsOfRoutes
+) -> tuple[Middleware, ...]:
     """The middlewares, outermost first. `error_page` answers with a status of `ERROR_STATUSES` or 500."""
 
     @web.middleware
@@ -50,6 +77,8 @@ def guards(error_page: Callable[[web.Request, int], web.Response]) -> tuple[Midd
             response = error_page(request, status)
             if "Allow" in error.headers:
                 response.headers["Allow"] = error.headers["Allow"]
+            if status == 401:
+                response.headers["WWW-Authenticate"] = 'Cookie realm="console"'
             return response
         except Exception as error:
             get_logger().error("console.failed", route=_route(request), error=type(error).__name__)
@@ -63,12 +92,39 @@ def guards(error_page: Callable[[web.Request, int], web.Response]) -> tuple[Midd
         return await handler(request)
 
     @web.middleware
-    async def only_look(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD"):
-            raise web.HTTPMethodNotAllowed(request.method, ["GET", "HEAD"])
+    async def know_visitor(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Who is asking; a browser that is not logged in gets a token for its forms."""
+        visitor, fresh = await _visitor(request)
+        request["visitor"] = visitor
+        response = await handler(request)
+        if fresh and not response.prepared and visit_cookie(request) not in response.cookies:
+            set_cookie(request, response, visit_cookie(request), visitor.token)
+        return response
+
+    @web.middleware
+    async def check_right(request: web.Request, handler: Handler) -> web.StreamResponse:
+        visitor, right = visitor_of(request), _right(request, rights)
+        if right is not Right.ANYONE:
+            if visitor.role is None:
+                raise _ask_to_log_in(request)
+            if visitor.must_choose and right is not Right.SELF:
+                raise web.HTTPSeeOther(PASSWORD)
+            if not visitor.may(right):
+                raise web.HTTPForbidden
         return await handler(request)
 
-    return answer_errors, know_host, only_look
+    @web.middleware
+    async def check_form(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What changes something must come from a form of this visitor on one of our own pages."""
+        if request.method not in SAFE and request.match_info.http_exception is None:
+            if not _is_from_here(request):
+                raise web.HTTPForbidden
+            token = (await request.post()).get(FORM_FIELD)
+            if not isinstance(token, str) or not visitor_of(request).owns(token):
+                raise web.HTTPForbidden
+        return await handler(request)
+
+    return answer_errors, know_host, know_visitor, check_right, check_form
 
 
 def is_known_host(host: str, public_names: tuple[str, ...]) -> bool:
@@ -82,6 +138,59 @@ def is_known_host(host: str, public_names: tuple[str, ...]) -> bool:
         return ipaddress.ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
         return False
+
+
+async def _visitor(request: web.Request) -> tuple[Visitor, bool]:
+    """Who asks, and whether its token is new to the browser."""
+    settings = request.app[SETTINGS]
+    if settings.login and (token := read_token(request, session_cookie(request))):
+        found = await find_visitor(
+            request.app[STORE],
+            token,
+            now=request.app[NOW](),
+            lifetime=settings.lifetime,
+            touch=request.path != STREAM,
+        )
+        if found is not None:
+            session, account = found
+            visitor = Visitor(
+                name=account.name, role=account.role, token=token, account=account, session=session
+            )
+            return visitor, False
+    visit = read_token(request, visit_cookie(request))
+    token = visit or new_visit()
+    if settings.login:
+        return Visitor(token=token), not visit
+    return Visitor(name=LOCAL, role=Role.OPERATOR, token=token), not visit
+
+
+def _right(request: web.Request, rights: RightsOfRoutes) -> Right:
+    """What the route asks. What is no route is a page that only a visitor may know is not there."""
+    if request.match_info.http_exception is not None:
+        return Right.SELF
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource else ""
+    method = "GET" if request.method == "HEAD" else request.method
+    found = rights.get((method, path))
+    if found is None:
+        raise web.HTTPForbidden
+    return found
+
+
+def _ask_to_log_in(request: web.Request) -> web.HTTPException:
+    """For a page the login page, which leads back to it; for a program a status."""
+    if request.path.startswith("/api/") or request.path in (STREAM, "/rows"):
+        return web.HTTPUnauthorized()
+    back = request.path_qs if request.method in SAFE and request.path != "/" else ""
+    return web.HTTPSeeOther(f"{LOGIN}?next={quote(back, safe='')}" if back else LOGIN)
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """What browsers say of where a request comes from; they all say at least one of these."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    return origin in (None, "null") or urlsplit(origin).netloc == request.headers.get("Host")
 
 
 def _route(request: web.Request) -> str:

@@ -23,6 +23,9 @@ HEARTBEAT = timedelta(seconds=15)
 
 MAX_WATCHERS = 200
 
+LONGEST = timedelta(minutes=5)
+"""Then the page must ask again, so that one that may no longer look is told no more."""
+
 
 class Pulse:
     """Knows the number of the newest step and wakes whoever waits for a higher one."""
@@ -109,7 +112,8 @@ async def stream(request: web.Request, *, store: Store, since: int, visible: Vis
     try:
         await response.prepare(request)
         await response.write(b"retry: 3000\n\n")
-        while not pulse.stopped:
+        end = asyncio.get_running_loop().time() + LONGEST.total_seconds()
+        while not pulse.stopped and asyncio.get_running_loop().time() < end:
             since = await _send_changes(response, pulse, store=store, since=since, visible=visible)
     except ConnectionError:
         pass  # the page was closed

@@ -11,17 +11,16 @@ from bridge.ids import Key
 from bridge.store.exchanges import find_exchanges, get_exchange, list_exchanges
 from bridge.store.rows import Exchange, ExchangeState, NoSuchRow
 from bridge.store.timeline import last_seq
-from bridge.store.unit import Store
 from bridge.web.console import live
 from bridge.web.console.documents import dossier_document, exchange_document
 from bridge.web.console.dossier import Dossier, find_dossier
 from bridge.web.console.filters import Wanted, matches, read_filters, read_key
 from bridge.web.console.render import RENDERER, STATIC_TYPES, html, language_of, lens_of, page, words_of
 from bridge.web.console.settings import SETTINGS
+from bridge.web.console.state import STORE
 from bridge.web.console.text import Catalogue
 from bridge.web.console.views import exchange_view, line_of
 
-STORE = web.AppKey("store", Store)
 PAGE_SIZE = 50
 MOST_ROWS = 100
 """At most so many rows are rendered again at once; also how many a search by id shows."""

@@ -1,8 +1,6 @@
 """Templates to pages: language, addresses of static files, and what every page has."""
 
 import hashlib
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.settings import SETTINGS
+from bridge.web.console.state import NOW
 from bridge.web.console.text import Catalogue, Language, catalogue, choose_language
 from bridge.web.console.views import Lens
+from bridge.web.console.visitor import visitor_of
 
 FOLDER = Path(__file__).parent
 LANGUAGE_COOKIE = "language"
-NOW = web.AppKey[Callable[[], datetime]]("now")
 STATIC_TYPES = {
     "console.css": "text/css; charset=utf-8",
     "console.js": "text/javascript; charset=utf-8",
@@ -89,6 +88,8 @@ def page(
     text = renderer.fragment(
         template,
         t=words,
+        visitor=visitor_of(request),
+        with_login=request.app[SETTINGS].login,
         status=status,
         page=page,
         json_href=json_href,

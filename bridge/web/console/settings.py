@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from bridge.web.console.accounts import Lifetime
 from bridge.web.console.text import Language
 
 
@@ -15,7 +16,7 @@ class ConsoleOptions:
     """`public_names` are host names besides loopback under which the console is reached.
 
     `party_names` gives organisations (OIN or party id) the name that people know. `poll` is the time between
-    two looks for new steps.
+    two looks for new steps. With `login` people need an account; `secure` says that browsers come over TLS.
     """
 
     public_names: tuple[str, ...] = ()
@@ -23,6 +24,9 @@ class ConsoleOptions:
     language: Language = Language.DUTCH
     party_names: Mapping[str, str] = field(default_factory=dict)
     poll: timedelta = timedelta(seconds=1)
+    login: bool = False
+    secure: bool = False
+    lifetime: Lifetime = field(default_factory=Lifetime)
 
 
 SETTINGS = web.AppKey("settings", ConsoleOptions)

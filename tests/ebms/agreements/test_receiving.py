@@ -924,3 +924,13 @@ def test_the_rows_of_the_table_stand_in_the_order_of_the_notes() -> None:
     numbers = [row.number for row in AGREEMENT_TABLE]
     assert numbers[:2] == [9, 11], "nobody learns anything before the agreement and the peer are known"
     assert numbers[2:] == sorted(numbers[2:])
+
+
+def test_an_acknowledgment_counts_also_after_the_agreement_has_ended(
+    cpas: SimpleNamespace, build: SimpleNamespace, receive: Receive
+) -> None:
+    agreement = cpas.agreement("osb-rm")
+    late = cpas.now + timedelta(days=1100)
+    answer = _answer(cpas, build, agreement, "Acknowledgment")
+    answer = replace(answer, header=replace(answer.header, timestamp=late))
+    assert isinstance(judged(cpas, receive, answer, agreement, now=late), Agreed)

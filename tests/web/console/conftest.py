@@ -1,8 +1,11 @@
 """A real SQLite store with exchanges in it, and the console served on loopback."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,20 @@ import pytest
 from aiohttp import web
 from sqlalchemy import Connection
 
+from bridge.cli.assemble import assemble
+from bridge.config import load_settings
+from bridge.demo import MAPPINGS, write_settings
+from bridge.flow.bridge import Bridge
 from bridge.ids import ConversationId, CpaId, EventId, Key, MessageId
+from bridge.pki import Pki
+from bridge.store.accounts import change_account, find_account
 from bridge.store.blobs import put_blob
 from bridge.store.events import add_event
 from bridge.store.exchanges import open_exchange, set_exchange
 from bridge.store.keys import KeyMaker
 from bridge.store.messages import add_evidence, add_message, add_payload
 from bridge.store.rows import (
+    AccountState,
     Direction,
     Event,
     EventState,
@@ -30,16 +40,21 @@ from bridge.store.rows import (
     Message,
     MessageState,
     Payload,
+    Role,
     Side,
     StepOutcome,
 )
 from bridge.store.timeline import add_step
 from bridge.store.unit import Store
+from bridge.web.console.accounts import make_account
 from bridge.web.console.app import console_app
+from bridge.web.console.passwords import hash_password_now
 from bridge.web.console.settings import ConsoleOptions
 
 START = datetime(2026, 11, 23, 20, 53, 27, 123456, tzinfo=UTC)
+NOW = START + timedelta(hours=1)
 POLICE, SAFE_AT_HOME = "00000001112223334000", "00000004445556667000"
+WANTED_MAPPINGS = ("vt-melding.map.yaml", "vt-terugkoppeling.map.yaml")
 SECRET = "Jan de Vries 999900092"
 """Stands in every payload and event body, and must never be seen."""
 
@@ -210,10 +225,34 @@ class Seeder:
         return exchange
 
 
+@pytest.fixture(scope="session")
+def mappings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The two mappings of the main job, in a folder of their own that a test may change a copy of."""
+    folder = tmp_path_factory.mktemp("mappings")
+    for file in (MAPPINGS / "vocabulary.yaml", *sorted((MAPPINGS / "stuf-jz").rglob("*"))):
+        name = file.relative_to(MAPPINGS)
+        wanted = not name.name.endswith(".map.yaml") or name.name in WANTED_MAPPINGS
+        if file.is_file() and wanted and not any(part.endswith(".cases") for part in name.parts):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, folder / name)
+    return folder
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path / 'bridge.sqlite3'}", create=True) as store:
-        yield store
+async def bridge(tmp_path: Path, pki: Pki, mappings: Path) -> AsyncIterator[Bridge]:
+    """A whole bridge with the demo's parties and the real mappings; its peers are nowhere."""
+    shutil.copytree(pki.directory, tmp_path / "certs")
+    config = write_settings(
+        tmp_path, pki, partner_url="https://localhost:9/ebms", hub_url="https://localhost:9"
+    )
+    elsewhere = {"BRIDGE__MAPPINGS__FOLDER": str(mappings)}
+    async with assemble(load_settings(config, environment=elsewhere), now=lambda: NOW) as bridge:
+        yield bridge
+
+
+@pytest.fixture
+def store(bridge: Bridge) -> Store:
+    return bridge.store
 
 
 @pytest.fixture
@@ -237,6 +276,37 @@ class Browser:
     def ask(self, method: str, path: str, **headers: str) -> Any:
         return self.session.request(method, self.base + path, headers=headers, allow_redirects=False)
 
+    async def token(self, path: str) -> str:
+        """The form token on a page."""
+        found = re.search(r'name="csrf" value="(\w+)"', await self.get(path))
+        assert found, f"no form on {path}"
+        return found[1]
+
+    async def post(
+        self, path: str, *, page: str | None = None, status: int = 303, files: Any = None, **fields: str
+    ) -> tuple[str, str]:
+        """Post the form of a page (by default the page at `path`); gives the body and where it leads."""
+        fields["csrf"] = await self.token(page or path)
+        return await self.send(path, status=status, files=files, **fields)
+
+    async def send(
+        self, path: str, *, status: int = 303, files: Any = None, **fields: str
+    ) -> tuple[str, str]:
+        """Post these fields as they are."""
+        body: Any = fields
+        if files is not None:
+            body = aiohttp.FormData(fields)
+            for name, content in files.items():
+                body.add_field(name, content, filename=f"{name}.xml")
+        async with self.session.post(self.base + path, data=body, allow_redirects=False) as answer:
+            text = await answer.text()
+            assert answer.status == status, (answer.status, text)
+            return text, answer.headers.get("Location", "")
+
+    async def log_in(self, name: str, password: str) -> None:
+        """As a person does; the session's cookie is kept."""
+        assert (await self.post("/login", name=name, password=password))[1] == "/"
+
 
 @pytest.fixture
 def options() -> ConsoleOptions:
@@ -247,19 +317,88 @@ def options() -> ConsoleOptions:
     )
 
 
-@pytest.fixture
-async def runner(store: Store, options: ConsoleOptions) -> AsyncIterator[web.AppRunner]:
-    runner = web.AppRunner(console_app(store, now=lambda: START + timedelta(hours=1), settings=options))
+@asynccontextmanager
+async def serving(bridge: Bridge, options: ConsoleOptions) -> AsyncIterator[web.AppRunner]:
+    runner = web.AppRunner(console_app(bridge, settings=options))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield runner
     await runner.cleanup()
 
 
+@asynccontextmanager
+async def browsing(runner: web.AppRunner) -> AsyncIterator[Browser]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        yield Browser(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
+
+
+@pytest.fixture
+async def runner(bridge: Bridge, options: ConsoleOptions) -> AsyncIterator[web.AppRunner]:
+    """Nobody has to log in: whoever comes is an operator."""
+    async with serving(bridge, options) as runner:
+        yield runner
+
+
 @pytest.fixture
 async def browser(runner: web.AppRunner) -> AsyncIterator[Browser]:
-    async with aiohttp.ClientSession() as session:
-        yield Browser(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with browsing(runner) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def closed(bridge: Bridge, options: ConsoleOptions) -> AsyncIterator[web.AppRunner]:
+    """The console with login."""
+    async with serving(bridge, replace(options, login=True)) as runner:
+        yield runner
+
+
+@pytest.fixture
+async def stranger(closed: web.AppRunner) -> AsyncIterator[Browser]:
+    """A browser that is not logged in."""
+    async with browsing(closed) as browser:
+        yield browser
+
+
+PASSWORD = "a long sentence with words"
+
+
+@pytest.fixture
+def person(store: Store) -> Callable[[str, Role], None]:
+    """Adds an account that chose its own password."""
+
+    def add(name: str, role: Role) -> None:
+        make_account(store, name, role, now=NOW, by="test")
+
+        def work(tx: Connection) -> None:
+            account = find_account(tx, name)
+            assert account is not None
+            change_account(
+                tx,
+                account.key,
+                password=hash_password_now(PASSWORD),
+                state=AccountState.ACTIVE,
+                password_until=None,
+            )
+
+        store.write_sync(work)
+
+    return add
+
+
+@pytest.fixture
+async def enter(
+    closed: web.AppRunner, person: Callable[[str, Role], None]
+) -> AsyncIterator[Callable[[Role], Any]]:
+    """Gives a browser that is logged in with a role."""
+    async with AsyncExitStack() as stack:
+
+        async def come_in(role: Role) -> Browser:
+            browser = await stack.enter_async_context(browsing(closed))
+            person(f"{role} person", role)
+            await browser.log_in(f"{role} person", PASSWORD)
+            return browser
+
+        yield come_in
 
 
 @pytest.fixture

@@ -51,12 +51,12 @@ def test_odd_names_are_unknown(host: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/", "/nowhere", "/live"])
-async def test_only_looking_is_possible(browser: Any, method: str, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/live"])
+async def test_page_without_form_can_only_be_looked_at(browser: Any, method: str, path: str) -> None:
     async with browser.ask(method, path) as answer:
         assert answer.status == 405
-        assert answer.headers["Allow"] == "GET,HEAD"
-        assert "alleen kijken" in await answer.text()
+        assert "GET" in answer.headers["Allow"]
+        assert "POST" not in answer.headers["Allow"]
 
 
 async def test_head_is_answered_without_body(browser: Any) -> None:

@@ -20,6 +20,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name="pk_blob"),
     )
     op.create_table(
+        "channel",
+        sa.Column("endpoint", TEXT, nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("held_until", TEXT),
+        sa.Column("reason", TEXT),
+        sa.Column("paused_by", TEXT),
+        sa.Column("changed_at", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("endpoint", name="pk_channel"),
+    )
+    op.create_index("ix_channel_failures", "channel", ["failures"])
+    op.create_table(
         "cursor",
         sa.Column("name", TEXT, nullable=False),
         sa.Column("value", TEXT, nullable=False),
@@ -107,6 +118,7 @@ def upgrade() -> None:
     op.create_index("ix_job_state_kind_key", "job", ["state", "kind", "key"])
     op.create_index("ix_job_state_lease_until", "job", ["state", "lease_until"])
     op.create_index("ix_job_state_priority_due_seq", "job", ["state", "priority", "due", "seq"])
+    op.create_index("ix_job_endpoint_state_lease_until", "job", ["endpoint", "state", "lease_until"])
     op.create_index("ix_job_subject_key_kind", "job", ["subject_key", "kind"])
     op.create_table(
         "message",

@@ -1,0 +1,55 @@
+"""The console of a running bridge, made from its settings."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import timedelta
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from bridge.config import Settings
+from bridge.flow.bridge import Bridge
+from bridge.web.console.accounts import Lifetime
+from bridge.web.console.app import console_app
+from bridge.web.console.settings import ConsoleOptions
+from bridge.web.console.text import Language
+from bridge.web.tls import console_context
+
+
+def make_console(bridge: Bridge) -> web.Application:
+    """The application, with login and TLS as the settings say."""
+    return console_app(bridge, settings=console_options(bridge.settings))
+
+
+def console_tls(settings: Settings) -> ssl.SSLContext | None:
+    """The TLS of the console's socket. Raises ConfigError when its files cannot be used."""
+    return console_context(settings.console.tls) if settings.console.tls else None
+
+
+def console_url(settings: Settings, port: int) -> str:
+    """Where people open it."""
+    console = settings.console
+    if console.public_url:
+        return console.public_url.rstrip("/") + "/"
+    host = "localhost" if console.host in ("127.0.0.1", "::1") else console.host
+    return f"{'https' if console.tls else 'http'}://{host}:{port}/"
+
+
+def console_options(settings: Settings) -> ConsoleOptions:
+    """What the console is told."""
+    console = settings.console
+    public = urlsplit(console.public_url or "")
+    names = {own.party_id: own.name for own in settings.own_parties}
+    return ConsoleOptions(
+        public_names=tuple(name for name in (public.hostname, console.host) if name),
+        timezone=ZoneInfo(console.timezone),
+        language=Language(console.language),
+        party_names=names | {partner.party_id: partner.name for partner in settings.partners},
+        login=settings.console_login == "local",
+        secure=console.tls is not None or public.scheme == "https",
+        lifetime=Lifetime(
+            idle=timedelta(minutes=console.session_idle_minutes), most=timedelta(hours=console.session_hours)
+        ),
+    )

@@ -1,0 +1,55 @@
+"""`bridge health`: whether the bridge of these settings runs, for a container's health check."""
+
+from __future__ import annotations
+
+import socket
+
+import typer
+
+from bridge.cli.options import DEFAULT_CONFIG, Config, Json
+from bridge.cli.output import print_documents, print_facts
+from bridge.config import PartnerListener, load_settings
+from bridge.errors import BridgeError
+from bridge.store.unit import Store
+
+_PATIENCE_SECONDS = 3.0
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound to
+
+
+def health(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Exit 0 when the partner listener takes a connection and the store opens, else 1.
+
+    Example: bridge health --config bridge.toml
+    """
+    settings = load_settings(config)
+    listener = _listener_problem(settings.partner_listener)
+    store = _store_problem(settings.store.url)
+    healthy = listener is None and store is None
+    document = {"healthy": healthy, "listener": listener or "ok", "store": store or "ok"}
+    if json:
+        print_documents([document])
+    else:
+        print_facts(document)
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _listener_problem(listener: PartnerListener) -> str | None:
+    """Why the listener does not answer; None when it takes a connection."""
+    if listener.port == 0:
+        return "partner_listener.port is 0, so nobody can know where it listens; give it a port"
+    host = _ANY_ADDRESS.get(listener.host, listener.host)
+    try:
+        socket.create_connection((host, listener.port), timeout=_PATIENCE_SECONDS).close()
+    except OSError as error:
+        return f"{host}:{listener.port} does not answer ({error.strerror or type(error).__name__})"
+    return None
+
+
+def _store_problem(url: str) -> str | None:
+    try:
+        with Store.open(url, readers=1, writers=1) as store:
+            store.read_sync(lambda tx: tx.exec_driver_sql("SELECT 1").scalar_one())
+    except BridgeError as error:
+        return str(error)
+    return None

@@ -1,0 +1,75 @@
+"""`bridge store`: the database of the bridge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from bridge.cli.options import DEFAULT_CONFIG, Config, Json
+from bridge.cli.output import print_documents, print_facts
+from bridge.config import load_settings
+from bridge.errors import BridgeError
+from bridge.store.engines import file_of, read_url
+from bridge.store.unit import Store, current_version, head_version
+from bridge.store.unit import upgrade as upgrade_store
+
+app = typer.Typer(help="The store: its version, and bringing it up to date.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Bring the store to the version of this program; makes a SQLite file that is not there.
+
+    Stop the bridge first, and keep a copy of the store. Doing it twice is harmless.
+    Example: bridge store upgrade --config bridge.toml
+    """
+    url = load_settings(config).store.url
+    before = current_version(url)
+    upgrade_store(url)
+    document = {
+        "store": _shown(url),
+        "before": before,
+        "version": head_version(),
+        "changed": before != head_version(),
+    }
+    if json:
+        print_documents([document])
+    else:
+        print_facts(document)
+
+
+@app.command()
+def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Say whether the store can be reached and has the version that this program needs.
+
+    Exit code 1 when it has not. Example: bridge store status --config bridge.toml
+    """
+    document = store_status(load_settings(config).store.url)
+    if json:
+        print_documents([document])
+    else:
+        print_facts(document)
+    if not document["ready"]:
+        raise typer.Exit(1)
+
+
+def store_status(url: str) -> dict[str, Any]:
+    """What is known of the store, and in `problem` what to do about it. Raises nothing of the store's."""
+    found: dict[str, Any] = {"store": _shown(url), "needed": head_version(), "version": None}
+    try:
+        found["version"] = current_version(url)
+        with Store.open(url, readers=1, writers=1):
+            return found | {"size": _size(url), "ready": True, "problem": None}
+    except BridgeError as error:
+        return found | {"size": None, "ready": False, "problem": str(error)}
+
+
+def _shown(url: str) -> str:
+    return read_url(url).render_as_string(hide_password=True)
+
+
+def _size(url: str) -> int | None:
+    """Octets of the SQLite file; a server keeps its own books."""
+    file = file_of(read_url(url))
+    return file.stat().st_size if file else None

@@ -1,0 +1,219 @@
+"""A business message of ours, from its terms to the store: made, sealed, and kept with its delivery job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from bridge.ebms import sending
+from bridge.ebms.cpa_resolve import Terms, outgoing_terms
+from bridge.ebms.model import Part, Service
+from bridge.errors import ConfigError
+from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.flow.exchange import RESEND_OF, settle_exchange
+from bridge.flow.seal import Sealed, seal, write_headers
+from bridge.flow.sent import is_settled, spool_blob
+from bridge.ids import ConversationId, CpaId, Key, MessageId
+from bridge.log import get_logger
+from bridge.store.blobs import put_blob
+from bridge.store.jobs import add_job
+from bridge.store.messages import add_evidence, add_message, add_payload, get_message, payloads_of
+from bridge.store.rows import Direction, Evidence, EvidenceKind, MessageState, Payload
+from bridge.store.rows import Message as MessageRow
+from bridge.store.timeline import add_step
+
+DELIVER = "deliver"
+"""The kind of the delivery jobs, which an acknowledgment ends."""
+
+NOTHING: Mapping[str, str] = {}
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message ready to be stored and delivered."""
+
+    row: MessageRow
+    parts: tuple[Part, ...] = field(repr=False)
+    sealed: Sealed
+    job: Key
+
+
+def make_outgoing(
+    bridge: Bridge,
+    terms: Terms,
+    *,
+    own: OwnIdentity,
+    exchange: Key,
+    parts: tuple[Part, ...],
+    conversation_id: str | None = None,
+    ref_to_message_id: str | None = None,
+    subject: str | None = None,
+    mapping: str | None = None,
+    values: Mapping[str, str] = NOTHING,
+) -> Outgoing:
+    """The message that the terms ask for, signed and encrypted as they say.
+
+    Raises ConfigError when the agreement or our keys do not allow it.
+    """
+    now = bridge.now()
+    message = sending.outgoing_message(
+        terms,
+        message_id=MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}"),
+        conversation_id=ConversationId(conversation_id or str(bridge.new_uuid())),
+        timestamp=now,
+        time_to_live=sending.plan(terms, now).time_to_live,
+        ref_to_message_id=MessageId(ref_to_message_id) if ref_to_message_id else None,
+        parts=parts,
+    )
+    sealed = seal(bridge, message, own=own, signing=terms.signing, encryption=terms.encryption)
+    header = message.header
+    partner = bridge.partner(header.to_party)
+    row = MessageRow(
+        key=bridge.new_key(),
+        exchange=exchange,
+        direction=Direction.OUT,
+        kind=message.kind,
+        message_id=header.message_id,
+        ref_to_message_id=header.ref_to_message_id,
+        conversation_id=header.conversation_id,
+        cpa_id=header.cpa_id,
+        from_party=own.party_id.value,
+        from_role=header.from_party.role,
+        to_party=partner.party_id if partner else header.to_party.party_ids[0].value,
+        to_role=header.to_party.role,
+        service=header.service.value,
+        service_type=header.service.type,
+        action=header.action,
+        state=MessageState.CREATED,
+        at=now,
+        changed_at=now,
+        time_to_live=header.time_to_live,
+        subject=subject,
+        mapping=mapping,
+        values=values,
+    )
+    return Outgoing(row=row, parts=parts, sealed=sealed, job=bridge.new_key())
+
+
+def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:
+    """The message with its payload, its exact octets and its delivery job. The exchange must be there."""
+    row = outgoing.row
+    added = add_message(tx, row)
+    assert added, "a fresh MessageId is never there already"
+    for position, part in enumerate(outgoing.parts):
+        with part.content.open() as stream:
+            blob, size = put_blob(tx, stream)
+        add_payload(
+            tx,
+            Payload(
+                message=row.key,
+                position=position,
+                content_id=part.content_id,
+                content_type=part.content_type,
+                filename=part.filename,
+                blob=blob,
+                size=size,
+            ),
+        )
+    with outgoing.sealed.content.open() as stream:
+        octets, _ = put_blob(tx, stream)
+    add_evidence(
+        tx,
+        Evidence(
+            message=row.key,
+            kind=EvidenceKind.SENT,
+            headers=write_headers(outgoing.sealed.headers),
+            blob=octets,
+            at=row.at,
+        ),
+    )
+    add_job(
+        tx,
+        key=outgoing.job,
+        kind=DELIVER,
+        subject_key=row.key,
+        ordering_key=f"{row.to_party} {row.subject}" if row.subject else None,
+        endpoint=row.to_party,
+        due=row.at,
+        at=row.at,
+    )
+
+
+async def send_anew(
+    bridge: Bridge, key: Key, *, by: str = "operator", keep_conversation: bool = True
+) -> MessageId:
+    """Send the content of a failed or expired message as a new message with a new MessageId (DK-99).
+
+    The former one keeps its state and its evidence. Raises ConfigError when it is no settled business message
+    of ours, or no agreement allows it any more.
+    """
+    threshold = bridge.settings.partner_listener.spool_above_bytes
+
+    def load(tx: Connection) -> tuple[MessageRow, tuple[Part, ...]]:
+        row = get_message(tx, key)
+        return row, tuple(
+            Part(
+                content_id=f"{bridge.new_uuid()}@{bridge.message_id_domain}",
+                content_type=payload.content_type,
+                filename=payload.filename,
+                content=spool_blob(tx, payload.blob, threshold=threshold),
+            )
+            for payload in payloads_of(tx, key)
+        )
+
+    row, parts = await bridge.store.read(load)
+    if row.direction is not Direction.OUT or row.kind != "business" or not is_settled(row):
+        raise ConfigError([f"message {row.message_id} was not sent from here, or is still under way"])
+    own, terms = _terms_of(bridge, row)
+    outgoing = make_outgoing(
+        bridge,
+        terms,
+        own=own,
+        exchange=row.exchange,
+        parts=parts,
+        conversation_id=row.conversation_id if keep_conversation else None,
+        ref_to_message_id=row.ref_to_message_id if keep_conversation else None,
+        subject=row.subject,
+        mapping=row.mapping,
+        values={**row.values, RESEND_OF: row.message_id},
+    )
+    now = bridge.now()
+
+    def work(tx: Connection) -> None:
+        keep_outgoing(tx, outgoing)
+        _add_resent_step(tx, row, outgoing, by, now)
+        settle_exchange(tx, row.exchange, at=now)
+
+    await bridge.store.write(work)
+    bridge.wake()
+    _log.info("message.resent", message_id=outgoing.row.message_id, former=row.message_id, by=by)
+    return outgoing.row.message_id
+
+
+def _add_resent_step(tx: Connection, row: MessageRow, outgoing: Outgoing, by: str, at: datetime) -> None:
+    add_step(
+        tx,
+        exchange=row.exchange,
+        at=at,
+        side="bridge",
+        what="message.resent",
+        outcome="ok",
+        detail={"message_id": outgoing.row.message_id, "former_message_id": row.message_id},
+        by=by,
+    )
+
+
+def _terms_of(bridge: Bridge, row: MessageRow) -> tuple[OwnIdentity, Terms]:
+    agreement = bridge.agreements.find(CpaId(row.cpa_id), bridge.now())
+    own = next((o for o in bridge.own if o.party_id.value == row.from_party), None)
+    if agreement is None or own is None:
+        raise ConfigError([f"CPA {row.cpa_id} or the own party {row.from_party} is no longer there"])
+    service = Service(value=row.service, type=row.service_type)
+    return own, outgoing_terms(
+        agreement, own=own.party_id, service=service, action=row.action, role=row.from_role
+    )

@@ -1,0 +1,158 @@
+"""What a partner's signal does to a message of ours: its state, the evidence, the end of its delivery job.
+
+A signal may come while an attempt is under way, twice at the same time, or long after the message expired. So what
+it means is decided inside the transaction, by the state that the message has then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from bridge.ebms import signals as judgement
+from bridge.ebms.receiving_model import Ignore
+from bridge.flow.bridge import Bridge
+from bridge.flow.exchange import settle_exchange
+from bridge.flow.failure import keep_failure, log_failure
+from bridge.flow.outgoing import DELIVER
+from bridge.flow.seal import HeaderBlock, write_headers
+from bridge.flow.sent import is_settled
+from bridge.log import get_logger
+from bridge.store.blobs import put_blob
+from bridge.store.jobs import finish_jobs_about
+from bridge.store.messages import add_evidence, get_message, set_message_state
+from bridge.store.rows import Evidence, EvidenceKind, MessageState
+from bridge.store.rows import Message as MessageRow
+from bridge.store.timeline import add_step
+
+Settling = judgement.Acknowledges | judgement.FailsMessage | judgement.LateSignal | judgement.AnswersRequest
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Effect:
+    """What is stored: the new state (None: it stays), and the step."""
+
+    what: str
+    outcome: str
+    state: MessageState | None = None
+    reason: str | None = None
+
+
+async def settle(
+    bridge: Bridge, row: MessageRow, verdict: Settling, *, octets: bytes, headers: HeaderBlock
+) -> None:
+    """Store what the signal means for the message."""
+    now = bridge.now()
+
+    def work(tx: Connection) -> _Effect:
+        current = get_message(tx, row.key)
+        effect = _effect(verdict, current)
+        _keep_signal(tx, current, verdict, octets, headers, now)
+        if effect.state is MessageState.FAILED:
+            finish_jobs_about(tx, kind=DELIVER, subject_key=row.key, at=now)
+            keep_failure(tx, current, effect.state, what=effect.what, reason=effect.reason or "", at=now)
+            return effect
+        add_step(
+            tx,
+            exchange=row.exchange,
+            at=now,
+            side="ebms",
+            what=effect.what,
+            outcome=effect.outcome,
+            detail={"message_id": row.message_id} | ({"reason": effect.reason} if effect.reason else {}),
+        )
+        if effect.state is not None:
+            set_message_state(tx, row.key, effect.state, at=now, reason=effect.reason)
+            finish_jobs_about(tx, kind=DELIVER, subject_key=row.key, at=now)
+            settle_exchange(tx, row.exchange, at=now)
+        return effect
+
+    effect = await bridge.store.write(work)
+    if effect.state is MessageState.FAILED:
+        log_failure(row, effect.state, reason=effect.reason or "")
+    else:
+        _log.info(effect.what, message_id=row.message_id, outcome=effect.outcome, reason=effect.reason)
+
+
+async def keep_ignored(
+    bridge: Bridge, row: MessageRow, verdict: Ignore, *, octets: bytes, headers: HeaderBlock
+) -> None:
+    """A signal about a message of ours that changes nothing: a warning, or a receipt that is none."""
+    now = bridge.now()
+
+    def work(tx: Connection) -> None:
+        _keep_signal(tx, row, verdict, octets, headers, now)
+        add_step(
+            tx,
+            exchange=row.exchange,
+            at=now,
+            side="ebms",
+            what="signal.ignored",
+            outcome="info",
+            detail={"message_id": row.message_id, "reason": verdict.reason},
+        )
+
+    await bridge.store.write(work)
+    _log.warning("signal.ignored", message_id=row.message_id, reason=verdict.reason)
+
+
+def _effect(verdict: Settling, current: MessageRow) -> _Effect:
+    """The verdict was given on what was read before; the state in this transaction decides."""
+    match verdict:
+        case judgement.AnswersRequest(message_status=status):
+            return _Effect(
+                what="request.answered", outcome="ok", state=MessageState.ACKNOWLEDGED, reason=status
+            )
+        case judgement.FailsMessage(reason=reason) if not is_settled(current):
+            return _Effect(
+                what="message.refused_by_partner",
+                outcome="failed",
+                state=MessageState.FAILED,
+                reason=reason,
+            )
+        case judgement.Acknowledges(flags=flags) if not is_settled(current):
+            return _Effect(
+                what="message.acknowledged",
+                outcome="ok",
+                state=MessageState.ACKNOWLEDGED,
+                reason="; ".join(flags) or None,
+            )
+        case judgement.Acknowledges() | judgement.LateSignal(acknowledges=True):
+            if current.state in (MessageState.FAILED, MessageState.EXPIRED):
+                return _Effect(
+                    what="message.acknowledged_late",
+                    outcome="ok",
+                    state=MessageState.ACKNOWLEDGED,
+                    reason="acknowledged late",
+                )
+            return _Effect(what="signal.repeated", outcome="info")
+        case _:
+            return _Effect(what="signal.late", outcome="info")
+
+
+def _keep_signal(
+    tx: Connection,
+    row: MessageRow,
+    verdict: Settling | Ignore,
+    octets: bytes,
+    headers: HeaderBlock,
+    at: datetime,
+) -> None:
+    """The proof of receipt, or of refusal, exactly as it came (non-repudiation of receipt)."""
+    proves = isinstance(verdict, judgement.Acknowledges | judgement.AnswersRequest)
+    proves = proves or (isinstance(verdict, judgement.LateSignal) and verdict.acknowledges)
+    blob, _ = put_blob(tx, octets)
+    add_evidence(
+        tx,
+        Evidence(
+            message=row.key,
+            kind=EvidenceKind.ACKNOWLEDGMENT if proves else EvidenceKind.ERROR,
+            headers=write_headers(headers),
+            blob=blob,
+            at=at,
+        ),
+    )

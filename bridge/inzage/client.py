@@ -1,0 +1,80 @@
+"""Looking up at another organisation's source: mutual TLS, only where the settings allow, bounded answers.
+
+The address comes out of an event, so it is hostile until proven otherwise: it must lie under the base address that
+the settings give for a source. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bridge.hub.answers import MAX_ANSWER, Answer, NoAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An organisation whose source may be asked: its OIN and the address under which its resources stand."""
+
+    oin: str
+    base_url: str
+
+    def covers(self, url: str) -> bool:
+        """Whether the address is one of this source: same scheme, host and port, and below its path."""
+        asked, base = urlsplit(url), urlsplit(self.base_url)
+        same = (asked.scheme, asked.hostname, asked.port) == (base.scheme, base.hostname, base.port)
+        path = base.path.rstrip("/") + "/"
+        plain = not (asked.username or asked.password or asked.query or asked.fragment)
+        return same and plain and asked.path.startswith(path) and "/../" not in asked.path
+
+
+def find_source(sources: Sequence[Source], url: str) -> Source | None:
+    """The source that an address belongs to; None: it may not be asked."""
+    try:
+        return next((source for source in sources if source.covers(url)), None)
+    except ValueError:
+        return None
+
+
+class SourceClient:
+    """One session per own party, because the reader is known by its client certificate."""
+
+    def __init__(self, contexts: Mapping[str, ssl.SSLContext], *, timeout_seconds: float = 20.0) -> None:
+        """`contexts` by PartyId of the own party."""
+        self._contexts = contexts
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+
+    async def __aenter__(self) -> SourceClient:
+        for party, context in self._contexts.items():
+            self._sessions[party] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=context, limit_per_host=4),
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for session in self._sessions.values():
+            await session.close()
+
+    async def get(self, url: str, *, reader: str, headers: Mapping[str, str]) -> Answer | NoAnswer:
+        """GET one resource as the own party `reader`. Never raises on what the source does."""
+        asked = {"Accept": "application/json", **headers}
+        try:
+            async with self._sessions[reader].get(url, headers=asked, allow_redirects=False) as answer:
+                octets = bytearray()
+                async for chunk in answer.content.iter_chunked(64 * 1024):
+                    octets += chunk
+                    if len(octets) > MAX_ANSWER:
+                        return NoAnswer(reason="the answer of the source is too large")
+                return Answer(status=answer.status, headers=tuple(answer.headers.items()), body=bytes(octets))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return NoAnswer(reason=f"the source did not answer ({type(error).__name__})")

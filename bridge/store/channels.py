@@ -1,0 +1,107 @@
+"""Endpoints that are paused or in trouble: their jobs wait, so that a dead partner never slows another.
+
+The breaker counts failures in a row. From the fifth on the endpoint is held for a while that doubles with every
+further failure; then one job at a time tries again, and the first success ends the trouble.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+
+from bridge.store import tables
+from bridge.store.query import add_unless_there, fetch, values_of
+from bridge.store.rows import Channel, JobState
+
+THRESHOLD: Final = 5
+"""Failures in a row from which an endpoint is held."""
+
+SHORTEST_HOLD: Final = timedelta(seconds=5)
+LONGEST_HOLD: Final = timedelta(minutes=5)
+
+_channel = tables.channel.c
+_job = tables.job.c
+
+
+def find_channel(tx: Connection, endpoint: str) -> Channel | None:
+    """None: nothing is wrong with it."""
+    query = select(tables.channel).where(_channel.endpoint == endpoint)
+    return next(iter(fetch(tx, Channel, query)), None)
+
+
+def list_channels(tx: Connection) -> tuple[Channel, ...]:
+    """Every endpoint that is paused, in trouble, or was once."""
+    return fetch(tx, Channel, select(tables.channel).order_by(_channel.endpoint))
+
+
+def pause(tx: Connection, endpoint: str, *, by: str, reason: str, at: datetime) -> None:
+    """Nothing goes to this endpoint until it is resumed. What is under way ends by itself."""
+    _set(tx, endpoint, {"paused_by": by, "reason": reason, "changed_at": at})
+
+
+def resume(tx: Connection, endpoint: str, *, at: datetime) -> None:
+    """Try again at once, whether it was paused by a person or held by the breaker."""
+    _set(
+        tx,
+        endpoint,
+        {"paused_by": None, "held_until": None, "failures": 0, "reason": None, "changed_at": at},
+    )
+
+
+def note_failure(tx: Connection, endpoint: str, *, reason: str, at: datetime) -> datetime | None:
+    """One more failure; gives the moment until which the endpoint is held now, or None."""
+    known = find_channel(tx, endpoint)
+    failures = (known.failures if known else 0) + 1
+    held_until = at + hold_after(failures) if failures >= THRESHOLD else None
+    values: dict[str, Any] = {"failures": failures, "held_until": held_until, "changed_at": at}
+    if known is None or not known.paused:
+        values["reason"] = reason
+    _set(tx, endpoint, values)
+    return held_until
+
+
+def note_success(tx: Connection, endpoint: str, *, at: datetime) -> bool:
+    """The endpoint fares well; True when that ends trouble. Costs one read when there was none."""
+    known = find_channel(tx, endpoint)
+    if known is None or known.failures == 0:
+        return False
+    values: dict[str, Any] = {"failures": 0, "held_until": None, "changed_at": at}
+    if not known.paused:
+        values["reason"] = None
+    _set(tx, endpoint, values)
+    return True
+
+
+def hold_after(failures: int) -> timedelta:
+    """How long an endpoint rests after so many failures in a row."""
+    doublings = min(max(failures - THRESHOLD, 0), 10)
+    return min(SHORTEST_HOLD * (1 << doublings), LONGEST_HOLD)
+
+
+def troubled(tx: Connection) -> frozenset[str]:
+    """Endpoints that failed too often and may be tried with one job at a time."""
+    query = select(_channel.endpoint).where(_channel.failures >= THRESHOLD)
+    return frozenset(tx.scalars(query))
+
+
+def is_open(now: datetime) -> ColumnElement[bool]:
+    """For the query that claims jobs: neither paused nor held, and in trouble one job at a time."""
+    other = tables.job.alias("tries")
+    stopped = or_(_channel.paused_by.is_not(None), _channel.held_until > now)
+    tried = exists().where(
+        other.c.endpoint == _job.endpoint,
+        other.c.state == JobState.READY,
+        other.c.seq != _job.seq,
+        other.c.lease_until > now,
+    )
+    closed = exists().where(
+        _channel.endpoint == _job.endpoint, or_(stopped, and_(_channel.failures >= THRESHOLD, tried))
+    )
+    return or_(_job.endpoint.is_(None), ~closed)
+
+
+def _set(tx: Connection, endpoint: str, values: Mapping[str, Any]) -> None:
+    fresh = Channel(endpoint=endpoint, changed_at=values["changed_at"])
+    add_unless_there(tx, tables.channel, values_of(fresh), unique=("endpoint",))
+    tx.execute(tables.channel.update().where(_channel.endpoint == endpoint).values(dict(values)))

@@ -1,0 +1,224 @@
+"""Parameters, bodies and answers of the API as JSON Schema (2020-12), for the OpenAPI and AsyncAPI documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Schema = Mapping[str, Any]
+
+_TEXT: Final = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 200,
+    "pattern": "^[A-Za-z0-9][A-Za-z0-9 .:/_-]*$",
+}
+_MOMENT: Final = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?Z$",
+}
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+ETAG_HEADER: Final = {
+    "description": "Verandert wanneer de weergave verandert.",
+    "schema": {"type": "string"},
+}
+LOCATION_HEADER: Final = {
+    "description": "Adres waar de verwerking te volgen is.",
+    "schema": {"type": "string", "format": "uri-reference"},
+}
+WEBHOOK_HEADERS: Final = {
+    "WebHook-Allowed-Origin": {
+        "description": "Het systeem dat toestemming heeft.",
+        "schema": {"type": "string"},
+    },
+    "WebHook-Allowed-Rate": {
+        "description": "Ten hoogste zoveel gebeurtenissen per minuut.",
+        "schema": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+    },
+    "Allow": {"description": "De methoden van dit adres.", "schema": {"type": "string"}},
+}
+
+
+def _parameter(name: str, place: str, description: str, schema: Schema, *, required: bool = False) -> Schema:
+    return {"name": name, "in": place, "required": required, "description": description, "schema": schema}
+
+
+INTERACTION_PARAMETER: Final = _parameter(
+    "interactieId",
+    "path",
+    "Het id van de gebeurtenis, zoals het antwoord op het aanbieden het noemt.",
+    {"type": "string", "minLength": 1},
+    required=True,
+)
+_LEVEL_TEXT: Final = (
+    "Het moment waarop de gegevens zo getoond werden; peilmoment en geldigOp betekenen hetzelfde."
+)
+LOOKUP_PARAMETERS: Final = (
+    _parameter(
+        "type",
+        "path",
+        "De soort gegevens.",
+        {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"},
+        required=True,
+    ),
+    _parameter(
+        "id",
+        "path",
+        "De UUID van de gegevens, of de hele URN (urn:<type>:<uuid>, met procentcodering).",
+        {"type": "string", "pattern": f"^(urn:[a-z0-9-]+:)?{_UUID}$"},
+        required=True,
+    ),
+    _parameter("peilmoment", "query", _LEVEL_TEXT, _MOMENT),
+    _parameter(
+        "traceparent", "header", "Trace Context van W3C; de brug zet de trace voort.", {"type": "string"}
+    ),
+)
+WEBHOOK_PARAMETERS: Final = (
+    _parameter(
+        "WebHook-Request-Origin", "header", "Het systeem dat wil bezorgen, als DNS-naam.", {"type": "string"}
+    ),
+    _parameter(
+        "WebHook-Request-Rate", "header", "Gewenst aantal gebeurtenissen per minuut.", {"type": "string"}
+    ),
+)
+
+EVENT_BODY: Final = {
+    "required": True,
+    "description": "Een enkele CloudEvent; een batch wordt hier niet aangenomen.",
+    "content": {"application/cloudevents+json": {"schema": {"$ref": "#/components/schemas/Gebeurtenis"}}},
+}
+
+
+def answer(description: str, name: str, *, headers: Mapping[str, Schema] | None = None) -> Schema:
+    """A JSON answer with a schema of the components."""
+    shape: dict[str, Any] = {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
+    }
+    return shape | ({"headers": dict(headers)} if headers else {})
+
+
+EVENT: Final = {
+    "type": "object",
+    "description": "CloudEvent in JSON, naar het profiel van Samen onder Handbereik.",
+    "required": ["specversion", "id", "source", "type", "time", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {
+            "type": "string",
+            "description": "Uniek binnen source; bij voorkeur een UUID. Wordt het interactieId.",
+            "pattern": "^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$",
+        },
+        "source": {
+            "type": "string",
+            "description": "De producent: uw OIN en de naam van uw systeem.",
+            "pattern": "^urn:nld:oin:[0-9]{20}:systeem:[a-z0-9]+$",
+        },
+        "type": {
+            "type": "string",
+            "description": "<samenwerkfunctie>.<gebeurtenis>",
+            "pattern": "^[a-z]+(-[a-z]+)*\\.[a-z]+(-[a-z]+)*$",
+        },
+        "time": {**_MOMENT, "description": "Wanneer het feit zich voordeed, in UTC."},
+        "subject": {**_TEXT, "description": "Waar de gebeurtenis over gaat; geen persoonsgegevens."},
+        "datacontenttype": {"enum": ["application/json", "application/ld+json"]},
+        "correlationid": _TEXT,
+        "causationid": _TEXT,
+        "data": {"type": "object", "description": "De inhoud, naar het type van de gebeurtenis."},
+    },
+    "propertyNames": {"pattern": "^[a-z0-9]{1,20}$"},
+    "additionalProperties": {"type": "string", "description": "Extensies van CloudEvents."},
+}
+
+COMPONENTS: Final[Mapping[str, Schema]] = {
+    "Gebeurtenis": EVENT,
+    "Interactie": {
+        "type": "object",
+        "required": ["interactieId"],
+        "properties": {"interactieId": {"type": "string", "description": "Gelijk aan het id."}},
+    },
+    "Verwerkingsstatus": {
+        "type": "object",
+        "required": ["interactieId", "status"],
+        "properties": {
+            "interactieId": {"type": "string"},
+            "status": {"enum": ["IN_PROGRESS", "OK", "ERROR"]},
+            "resultaat": {
+                "type": "object",
+                "properties": {
+                    "inzageUrl": {"type": "string", "format": "uri"},
+                    "inzageUrls": {"type": "array", "items": {"type": "string", "format": "uri"}},
+                    "fout": {"type": "string"},
+                    "typeFout": {"enum": ["FUNCTIONEEL", "TECHNISCH"]},
+                },
+            },
+        },
+    },
+    "Weergave": {
+        "type": "object",
+        "description": "Wat u op dit niveau mag zien; de overige leden zijn die van de soort gegevens.",
+        "required": ["id", "type", "niveau", "status", "versie", "beschikbaarGesteldOp", "bronhouder"],
+        "properties": {
+            "id": {"type": "string", "description": "De URN van de gegevens, op elk niveau dezelfde."},
+            "type": {"type": "string"},
+            "niveau": {"type": "integer", "enum": [0, 1, 2]},
+            "status": {"description": "De stand van zaken."},
+            "versie": {"type": "integer", "minimum": 1},
+            "beschikbaarGesteldOp": {"type": "string", "format": "date-time"},
+            "bronhouder": {"type": "string", "description": "OIN van de organisatie wier gegevens het zijn."},
+            "samenwerkfunctie": {"type": "string", "description": "Vanaf niveau 1."},
+            "afwijkingen": {
+                "type": "array",
+                "description": "Op niveau 2: wat de bron leeg liet, met de reden.",
+                "items": {
+                    "type": "object",
+                    "properties": {"plaats": {"type": "string"}, "reden": {"type": "string"}},
+                },
+            },
+        },
+    },
+    "Gezondheid": {
+        "type": "object",
+        "required": ["status"],
+        "properties": {
+            "status": {"enum": ["healthy", "degraded"]},
+            "componenten": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["naam", "status"],
+                    "properties": {
+                        "naam": {"type": "string"},
+                        "status": {"enum": ["healthy", "degraded", "unhealthy"]},
+                        "reden": {"type": "string"},
+                    },
+                },
+            },
+        },
+    },
+    "Probleem": {
+        "type": "object",
+        "description": "Foutmelding (RFC 9457).",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": {"type": "string"},
+            "errors": {
+                "type": "array",
+                "description": "Alle gevonden fouten.",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "rule": {"type": "string", "description": "De overtreden regel."},
+                        "pointer": {"type": "string", "description": "Waar."},
+                        "detail": {"type": "string"},
+                    },
+                },
+            },
+        },
+    },
+}

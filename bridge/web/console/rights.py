@@ -1,0 +1,52 @@
+"""Who may do what in the console. Pure.
+
+A route names one right (`routes.py`); a role has several. A role that is not named with a right does not have it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from bridge.store.rows import Role
+
+
+class Right(StrEnum):
+    """What a route asks of its visitor."""
+
+    ANYONE = "anyone"
+    """Also without logging in: the login page and the style sheet."""
+    SELF = "self"
+    """Logged in, also before the first password was chosen: one's own account."""
+    LOOK = "look"
+    """Everything about exchanges but the content of messages."""
+    CONTENT = "content"
+    """The structure of content, with what is about people masked."""
+    UNMASK = "unmask"
+    """One masked field, with a reason."""
+    PERSON = "person"
+    """Search by BSN."""
+    TRY = "try"
+    """Try mappings and see what a replay would change."""
+    MEND = "mend"
+    """Replay, send again, settle, revive, pause and resume."""
+    AGREE = "agree"
+    """Put an agreement in place."""
+    AUDIT = "audit"
+    """See who did and saw what."""
+
+
+_SEE = {Right.SELF, Right.LOOK, Right.CONTENT}
+
+RIGHTS: Mapping[Role, frozenset[Right]] = {
+    Role.VIEWER: frozenset({Right.SELF, Right.LOOK}),
+    Role.OPERATOR: frozenset(_SEE | {Right.TRY, Right.MEND, Right.PERSON}),
+    Role.INTEGRATOR: frozenset(_SEE | {Right.TRY}),
+    Role.PRIVACY: frozenset(_SEE | {Right.UNMASK, Right.PERSON, Right.AUDIT}),
+    Role.ADMINISTRATOR: frozenset(_SEE | set(Right)),
+}
+
+
+def may(role: Role | None, right: Right) -> bool:
+    """Whether someone with this role, or nobody (None), has the right."""
+    if right is Right.ANYONE:
+        return True
+    return role is not None and right in RIGHTS[role]

@@ -1,0 +1,99 @@
+"""Flow 2: what a relay message becomes, and what happens to one that cannot be mapped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bridge.hub.profile import Mode, check_event
+from bridge.hub.reader import read_structured
+from bridge.mapping.load import MappingSet
+from bridge.store.resources import find_resource
+from bridge.store.rows import ExchangeState, MessageState
+from tests.flow.conftest import World
+
+
+@pytest.mark.rule("SOH-16", "SOH-22", "SOH-62")
+async def test_a_report_becomes_one_event_and_a_resource_that_stays_behind(world: World) -> None:
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    [row] = world.events()
+    event = read_structured(row.body)
+    assert event.type == "uitwisselen-melding.melding-geregistreerd"
+    assert event.subject == "melding/BVH-2026-000042"
+    assert event.attributes["time"] == "2026-11-20T20:30:15Z"
+    assert check_event(event, Mode.PUBLISH, profile=world.bridge.profile) == ()
+    entity = next(n for n in event.data["@graph"] if "soh:Melding" in n["@type"])  # type: ignore[index,call-overload]
+    identifier = entity["@id"].rsplit(":", 1)[1]
+    kept = world.bridge.store.read_sync(lambda tx: find_resource(tx, "melding", identifier))
+    assert kept is not None
+    assert "buren" in kept.body.lower()
+    assert "buren" not in row.body.decode().lower()
+
+
+@pytest.mark.rule("SOH-51", "SOH-59")
+async def test_mapping_a_message_again_gives_the_same_identities(world: World) -> None:
+    await world.partner.send(world.sample, "vtMelding")
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    graphs = [json.loads(row.body)["data"]["@graph"] for row in world.events()]
+    entities = [{n["@id"] for n in graph if "prov:Entity" in n["@type"]} for graph in graphs]
+    assert entities[0] == entities[1]
+    assert len({row.id for row in world.events()}) == 2
+
+
+@pytest.mark.rule("SOH-07")
+async def test_the_source_of_an_event_names_the_partner_and_its_system(world: World) -> None:
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    [row] = world.events()
+    assert row.source == "urn:nld:oin:00000001999990032000:systeem:bureau-app"
+
+
+async def test_a_message_that_no_mapping_takes_waits_whole_with_its_reason(world: World) -> None:
+    result = await world.partner.send(b"<onbekend/>", "vtMelding")
+    await world.work()
+    [message] = world.messages()
+    assert message.state is MessageState.PARKED
+    assert message.reason == ("no mapping takes onbekend of service jeugd:meldingen:1.0, action vtMelding")
+    assert world.exchanges()[0].state is ExchangeState.ATTENTION
+    assert (await world.partner.acknowledged(result.message_id, 5)).header.action == "Acknowledgment"
+
+
+@pytest.mark.parametrize("payload", [b"this is no xml", b"<a>", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'])
+async def test_a_payload_that_is_no_xml_waits_and_leaks_nothing(world: World, payload: bytes) -> None:
+    await world.partner.send(payload, "vtMelding")
+    await world.work()
+    [message] = world.messages()
+    assert message.state is MessageState.PARKED
+    assert message.reason is not None
+    assert message.reason.startswith("the payload is not readable XML")
+
+
+async def test_the_message_keeps_the_version_of_the_mapping_that_handled_it(world: World) -> None:
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    [message] = world.messages()
+    program = world.bridge.mappings.named("vt-melding")
+    assert program is not None
+    assert message.mapping == f"vt-melding@{program.version}"
+
+
+@pytest.mark.rule("SOH-11")
+async def test_an_event_that_breaks_the_profile_is_not_offered(world: World) -> None:
+    world.bridge.profile = replace(world.bridge.profile, types=())
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    assert world.events() == ()
+    [message] = world.messages()
+    assert message.reason is not None
+    assert "SOH-11" in message.reason
+
+
+async def test_without_any_mapping_nothing_is_lost(world: World) -> None:
+    world.bridge.mappings = MappingSet(programs=(), sha="")
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    assert [message.state for message in world.messages()] == [MessageState.PARKED]
