@@ -223,6 +223,10 @@ url = "sqlite:///bridge.sqlite3"
 port = 0
 [partner_listener.tls]
 {tls}
+[api_listener]
+port = 0
+[api_listener.tls]
+{tls}
 [console]
 port = 0
 language = "en"
@@ -271,7 +275,7 @@ async def running_bridge(config: Path) -> AsyncIterator[dict[str, str]]:
 
 
 async def start_bridge(
-    config: Path, environment: Mapping[str, str] = NOTHING_MORE
+    config: Path, environment: Mapping[str, str] = NOTHING_MORE, *, workers: int = 1
 ) -> asyncio.subprocess.Process:
     """Start `bridge serve`; its log goes to `bridge.log` beside the settings."""
     with (config.parent / "bridge.log").open("ab") as log:
@@ -282,6 +286,8 @@ async def start_bridge(
             "serve",
             "--config",
             str(config),
+            "--workers",
+            str(workers),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env={**os.environ, **environment},

@@ -20,6 +20,7 @@ from bridge.ebms.oin import OIN_TYPE, environment_suffix, oin_in
 from bridge.errors import ConfigError
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.flow.mapping_folder import read_mapping_files as read_mapping_files
 from bridge.flow.reload import AGREEMENTS
 from bridge.flow.trust import Gate, load_trust
 from bridge.hub.client import HubClient, HubClientSettings
@@ -31,8 +32,6 @@ from bridge.store.keys import KeyMaker
 from bridge.store.unit import Store
 from bridge.web.outgoing import ClientIdentities, PartnerClient
 from bridge.web.tls import client_context
-
-_MAPPING_FILES = {".yaml", ".csv", ".json", ".structure"}
 
 
 def utc_now() -> datetime:
@@ -117,15 +116,6 @@ def load_mapping_folder(folder: Path) -> MappingSet:
     return read_mapping_set(read_mapping_files(folder))
 
 
-def read_mapping_files(folder: Path) -> dict[str, str]:
-    """Name below the folder → text, of every file that a mapping set may hold; cases are left out."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in _MAPPING_FILES and not _is_case(path.relative_to(folder))
-    }
-
-
 def load_person_key(path: Path) -> bytes:
     """The key under which a BSN becomes a pseudonym: at least 32 bytes."""
     try:
@@ -135,10 +125,6 @@ def load_person_key(path: Path) -> bytes:
     if len(key) < 32:
         raise ConfigError([f"identifiers.person_key_file: {path.name} holds {len(key)} bytes, 32 are needed"])
     return key
-
-
-def _is_case(path: Path) -> bool:
-    return any(part.endswith(".cases") for part in path.parts[:-1])
 
 
 def _key_pairs(own: OwnParty) -> tuple[KeyPair, ...]:

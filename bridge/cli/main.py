@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import typer
 
 from bridge.cli import (
+    account,
+    audit,
     certs,
     check,
     cpa,
@@ -42,6 +44,8 @@ app.add_typer(exchange.app, name="exchange")
 app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
 app.add_typer(job.app, name="job")
+app.add_typer(account.app, name="account")
+app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")
 app.add_typer(cpa.app, name="cpa")

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +18,21 @@ import typer
 from aiohttp import web
 
 from bridge.cli.assemble import assemble
-from bridge.cli.console import console_tls, console_url, make_console
+from bridge.cli.console import console_tls, make_console
 from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
 from bridge.flow.bridge import Bridge
 from bridge.flow.jobs import make_worker
 from bridge.flow.pull import start_pulling
+from bridge.flow.purge import start_purging
 from bridge.flow.reload import Watch
+from bridge.flow.seal_journal import start_sealing
 from bridge.log import configure_logging, get_logger
 from bridge.store.unit import Store
+from bridge.web.api.app import api_app, api_tls
 from bridge.web.partner import partner_app
+from bridge.web.runner import serving
 from bridge.web.tls import server_context
 
 _log = get_logger()
@@ -39,6 +43,7 @@ class Addresses:
     """Where the listeners of a running bridge are."""
 
     partner: str
+    api: str
     console: str
 
 
@@ -47,15 +52,16 @@ class Sockets:
     """The listening sockets, bound before anything is started, so that several processes can share them."""
 
     partner: socket.socket
+    api: socket.socket
     console: socket.socket
 
     def addresses(self, settings: Settings) -> Addresses:
         """Where they are reached; a port of 0 in the settings has become a real one."""
-        scheme = "https" if settings.partner_listener.tls else "http"
-        partner, console = self.partner.getsockname()[1], self.console.getsockname()[1]
+        partner, api, console = settings.partner_listener, settings.api_listener, settings.console
         return Addresses(
-            partner=f"{scheme}://{_named(settings.partner_listener.host)}:{partner}/ebms",
-            console=console_url(settings, console),
+            partner=_address(self.partner, partner.host, encrypted=partner.tls is not None) + "ebms",
+            api=_address(self.api, api.host, encrypted=api.tls is not None),
+            console=_address(self.console, console.host, encrypted=console.tls is not None),
         )
 
 
@@ -76,8 +82,8 @@ def serve(
 
     def tell_ready() -> None:
         addresses = sockets.addresses(settings)
-        typer.echo(json.dumps({"partner": addresses.partner, "console": addresses.console}))
-        _log.info("bridge.ready", partner=addresses.partner, console=addresses.console, workers=workers)
+        typer.echo(json.dumps(asdict(addresses)))
+        _log.info("bridge.ready", **asdict(addresses), workers=workers)
 
     if workers == 1:
         asyncio.run(_serve(settings, sockets, tell_ready))
@@ -108,6 +114,8 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Callable[[], None]
             group.create_task(worker.run(), name="worker")
             watching = group.create_task(Watch(bridge).run(), name="watch")
             await bridge.store.write(lambda tx: start_pulling(tx, bridge))
+            await bridge.store.write(lambda tx: start_sealing(tx, bridge))
+            await bridge.store.write(lambda tx: start_purging(tx, bridge))
             worker.wake()
             ready()
             await stop.wait()
@@ -121,6 +129,7 @@ def bind(settings: Settings) -> Sockets:
     """Bind every listener. Raises ConfigError when an address is taken or not ours."""
     return Sockets(
         partner=_listen(settings.partner_listener.host, settings.partner_listener.port),
+        api=_listen(settings.api_listener.host, settings.api_listener.port),
         console=_listen(settings.console.host, settings.console.port),
     )
 
@@ -138,12 +147,11 @@ async def listening(bridge: Bridge, sockets: Sockets) -> AsyncIterator[None]:
     """Serve on the sockets until the block ends, and then finish the requests under way."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
-            _serving(partner_app(bridge), sockets.partner, _partner_context(bridge))
+            serving(partner_app(bridge), sockets.partner, _partner_context(bridge))
         )
+        await stack.enter_async_context(_serving(api_app(bridge), sockets.api, api_tls(bridge.settings)))
         console = make_console(bridge)
-        await stack.enter_async_context(
-            _serving(console, sockets.console, console_tls(bridge.settings))
-        )
+        await stack.enter_async_context(_serving(console, sockets.console, console_tls(bridge.settings)))
         yield
 
 
@@ -170,5 +178,6 @@ def _partner_context(bridge: Bridge) -> ssl.SSLContext | None:
     return None
 
 
-def _named(host: str) -> str:
-    return "localhost" if host in ("127.0.0.1", "::1") else host
+def _address(listener: socket.socket, host: str, *, encrypted: bool) -> str:
+    name = "localhost" if host in ("127.0.0.1", "::1") else host
+    return f"{'https' if encrypted else 'http'}://{name}:{listener.getsockname()[1]}/"

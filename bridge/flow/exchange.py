@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -11,6 +11,7 @@ from bridge.ids import Key
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import set_exchange
 from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.resolutions import resolutions_of
 from bridge.store.rows import Event, EventState, ExchangeState, Message, MessageState
 
 RESEND_OF = "bridge.resend-of"
@@ -34,17 +35,23 @@ def settle_exchange(tx: Connection, exchange: Key, *, at: datetime) -> ExchangeS
     """Work out and store the state of an exchange, in the transaction that changed something in it."""
     messages = list_messages(tx, MessageFilter(exchange=exchange), limit=_MOST)
     events = list_events(tx, EventFilter(exchange=exchange), limit=_MOST)
-    state, reason = judge_exchange(messages, events)
+    settled = frozenset(resolution.subject_key for resolution in resolutions_of(tx, exchange))
+    state, reason = judge_exchange(messages, events, settled=settled)
     set_exchange(tx, exchange, state=state, reason=reason, at=at)
     return state
 
 
-def judge_exchange(messages: Sequence[Message], events: Sequence[Event]) -> tuple[ExchangeState, str | None]:
-    """One failure that nobody mended makes it ATTENTION; one thing under way makes it RUNNING; else DONE."""
+def judge_exchange(
+    messages: Sequence[Message], events: Sequence[Event], *, settled: Collection[Key] = ()
+) -> tuple[ExchangeState, str | None]:
+    """One failure that nobody mended makes it ATTENTION; one thing under way makes it RUNNING; else DONE.
+
+    What a person settled counts no longer.
+    """
     replaced = {event.causation_id for event in events if event.causation_id}
-    live = [event for event in events if event.id not in replaced]
+    live = [event for event in events if event.id not in replaced and event.key not in settled]
     resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
-    messages = [message for message in messages if message.message_id not in resent]
+    messages = [m for m in messages if m.message_id not in resent and m.key not in settled]
     for message in messages:
         if message.state in _MESSAGE_NEEDS_A_PERSON:
             return ExchangeState.ATTENTION, message.reason

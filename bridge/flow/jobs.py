@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import compose, deliver, map, publish, pull, signal
+from bridge.flow import compose, deliver, map, publish, pull, purge, seal_journal, signal
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
@@ -24,6 +24,8 @@ RUNNERS: Mapping[str, JobRunner] = {
     compose.KIND: compose.compose,
     deliver.KIND: deliver.deliver,
     signal.KIND: signal.post_signal,
+    seal_journal.KIND: seal_journal.seal_journal,
+    purge.KIND: purge.purge,
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from lxml import etree
@@ -25,6 +26,7 @@ from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
 from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Key, Oin
+from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
 from bridge.mapping.context import EventDraft, Mapped
 from bridge.mapping.run import run_mapping
@@ -33,6 +35,7 @@ from bridge.store.events import add_event
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import add_job, finish_job
 from bridge.store.messages import get_message, payloads_of, set_message_state, set_message_values
+from bridge.store.persons import index_persons
 from bridge.store.resources import put_resource
 from bridge.store.rows import Direction, Event, EventState, Job, Message, MessageState
 from bridge.store.timeline import add_step
@@ -63,7 +66,7 @@ class Translated:
 
 async def map_message(bridge: Bridge, job: Job) -> None:
     """Translate one received message and store the outcome, or park it with its reason."""
-    message, payload = await bridge.store.read(lambda tx: _load(tx, job.subject_key))
+    message, payload = await bridge.store.read(lambda tx: load_message(tx, job.subject_key))
     outcome = translate(bridge, message, payload)
     match outcome:
         case Parked(reason=reason):
@@ -109,7 +112,8 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     return Translated(mapping=f"{program.name}@{program.version}", mapped=outcome, events=events)
 
 
-def _load(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
+def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
+    """A message with its first payload, when that may be XML to map. Raises NoSuchRow."""
     message = get_message(tx, key)
     parts = payloads_of(tx, key)
     if not parts or parts[0].size > MAX_MAPPED:
@@ -165,35 +169,10 @@ async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None
 
 async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated) -> None:
     now = bridge.now()
-    rows = [_row(bridge, message, event) for event in outcome.events]
-    keys = [bridge.new_key() for _ in rows]
-    subject = next((event.subject for event in outcome.events if event.subject), None)
+    rows = [event_row(bridge, message, event) for event in outcome.events]
 
     def work(tx: Connection) -> None:
-        for row, key in zip(rows, keys, strict=True):
-            add_event(tx, row)
-            add_job(
-                tx,
-                key=key,
-                kind=publish.KIND,
-                subject_key=row.key,
-                ordering_key=row.subject,
-                endpoint="hub",
-                due=now,
-                at=now,
-            )
-        _keep_resource(tx, bridge, message, outcome.mapped)
-        set_message_values(tx, message.key, outcome.mapped.values)
-        set_message_state(
-            tx, message.key, MessageState.MAPPED, at=now, mapping=outcome.mapping, subject=subject
-        )
-        set_exchange(
-            tx,
-            message.exchange,
-            subject=subject,
-            correlation_id=correlation_of(bridge.settings.identifiers.namespace, message),
-            at=now,
-        )
+        keep_mapped(tx, bridge, message, outcome, rows, at=now)
         add_step(
             tx,
             exchange=message.exchange,
@@ -208,6 +187,36 @@ async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated)
 
     await bridge.store.write(work)
     _log.info("message.mapped", message_id=message.message_id, mapping=outcome.mapping, events=len(rows))
+
+
+def keep_mapped(
+    tx: Connection,
+    bridge: Bridge,
+    message: Message,
+    outcome: Translated,
+    rows: Sequence[Event],
+    *,
+    at: datetime,
+) -> None:
+    """Store what a message became: these events with their publish jobs, the resource, its state and its values."""
+    subject = next((event.subject for event in outcome.events if event.subject), None)
+    for row in rows:
+        add_event(tx, row)
+        add_job(
+            tx,
+            key=bridge.new_key(),
+            kind=publish.KIND,
+            subject_key=row.key,
+            ordering_key=row.subject,
+            endpoint="hub",
+            due=at,
+            at=at,
+        )
+    _keep_resource(tx, bridge, message, outcome.mapped)
+    set_message_values(tx, message.key, outcome.mapped.values)
+    set_message_state(tx, message.key, MessageState.MAPPED, at=at, mapping=outcome.mapping, subject=subject)
+    correlation = correlation_of(bridge.settings.identifiers.namespace, message)
+    set_exchange(tx, message.exchange, subject=subject, correlation_id=correlation, at=at)
 
 
 def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Mapped) -> None:
@@ -225,9 +234,12 @@ def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Map
         body=json.dumps(body, ensure_ascii=False, sort_keys=True),
         at=bridge.now(),
     )
+    persons = (subject.identifier for subject in find_subjects(draft.body) if subject.kind == "bsn")
+    index_persons(tx, bridge.person_key, persons, message.exchange)
 
 
-def _row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
+def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
+    """An event that was made of a message, ready to store and to offer."""
     now = bridge.now()
     return Event(
         key=bridge.new_key(),

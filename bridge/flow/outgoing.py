@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -144,13 +144,22 @@ def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:
     )
 
 
+def _nothing_more(_: Connection) -> None:
+    """A transaction that holds only what it is for."""
+
+
 async def send_anew(
-    bridge: Bridge, key: Key, *, by: str = "operator", keep_conversation: bool = True
+    bridge: Bridge,
+    key: Key,
+    *,
+    by: str = "operator",
+    keep_conversation: bool = True,
+    within: Callable[[Connection], None] = _nothing_more,
 ) -> MessageId:
     """Send the content of a failed or expired message as a new message with a new MessageId (DK-99).
 
     The former one keeps its state and its evidence. Raises ConfigError when it is no settled business message
-    of ours, or no agreement allows it any more.
+    of ours, or no agreement allows it any more. `within` runs first in the transaction that stores the new message.
     """
     threshold = bridge.settings.partner_listener.spool_above_bytes
 
@@ -185,6 +194,7 @@ async def send_anew(
     now = bridge.now()
 
     def work(tx: Connection) -> None:
+        within(tx)
         keep_outgoing(tx, outgoing)
         _add_resent_step(tx, row, outgoing, by, now)
         settle_exchange(tx, row.exchange, at=now)

@@ -165,6 +165,7 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
 
     It does not claim its MessageId: a good message under the same id is judged on its own.
     """
+    refusal = _writable(case.message, refusal)
     errors = refusal.errors
     reason = "; ".join(str(error) for error in errors) or "refused"
     answer = _error_answer(bridge, case, refusal)
@@ -207,6 +208,7 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
 
 async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> HttpAnswer:
     """A peer that may not speak for the From party: answered, logged, and nothing is kept."""
+    refusal = _writable(received.message, refusal)
     header = received.message.header
     _log.warning(
         "message.turned_away",
@@ -488,6 +490,13 @@ def _error_answer(bridge: Bridge, case: Case, refusal: Refusal) -> Sealed | None
         case.message.header, refusal.errors, message_id=new_message_id(bridge), now=case.at
     )
     return signal.write_unsigned(message)
+
+
+def _writable(message: Message, refusal: Refusal) -> Refusal:
+    """A MessageError has the ConversationId of what it is about; without one only a SOAP fault is left."""
+    if isinstance(refusal, AnswerError) and not message.header.conversation_id.strip():
+        return AnswerFault(row=refusal.row, fault=SoapFault(str(refusal.errors[0])), errors=refusal.errors)
+    return refusal
 
 
 def new_message_id(bridge: Bridge) -> MessageId:

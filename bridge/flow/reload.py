@@ -1,7 +1,8 @@
-"""Taking up changed CPAs and revocation lists while running, without a restart.
+"""Taking up changed CPAs, mappings and revocation lists while running, without a restart.
 
 Every process looks for itself. What is new is read as a whole before it replaces what is there; with a fault in it
-what was there goes on, and the fault stays visible in `bridge.problems` and in the log until it is mended.
+what was there goes on, and the fault stays visible in `bridge.problems` and in the log until it is mended. Mappings
+are linted and all their cases run first. A message keeps the version of the mapping that handled it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,17 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, MappingError
 from bridge.flow.agreements import agreement_files, load_agreements, usable_agreements
 from bridge.flow.bridge import Bridge
+from bridge.flow.mapping_folder import mapping_paths, read_mapping_files
 from bridge.flow.trust import load_trust
 from bridge.log import get_logger
+from bridge.mapping.cases import run_cases
+from bridge.mapping.load import MappingSet, read_mapping_set
 
 AGREEMENTS = "agreements"
+MAPPINGS = "mappings"
 TRUST = "trust"
 """Names of what is watched, as `bridge.problems` has them."""
 
@@ -30,7 +35,11 @@ class Watch:
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
-        self._stamps = {AGREEMENTS: self._agreement_stamp(), TRUST: self._trust_stamp()}
+        self._stamps = {
+            AGREEMENTS: self._agreement_stamp(),
+            MAPPINGS: self._mapping_stamp(),
+            TRUST: self._trust_stamp(),
+        }
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -43,6 +52,7 @@ class Watch:
         if self._bridge.gate.lists_are_stale:
             _log.error("crl.stale", outcome="fetch a newer revocation list")
         await asyncio.to_thread(self._look_at, AGREEMENTS, self._agreement_stamp, self._take_agreements)
+        await asyncio.to_thread(self._look_at, MAPPINGS, self._mapping_stamp, self._take_mappings)
         await asyncio.to_thread(self._look_at, TRUST, self._trust_stamp, self._take_trust)
 
     def _look_at(self, name: str, stamp_of: Callable[[], _Stamp], take: Callable[[], None]) -> None:
@@ -71,18 +81,45 @@ class Watch:
         if refused:
             bridge.problems[AGREEMENTS] = refused
 
+    def _take_mappings(self) -> None:
+        self._bridge.mappings = checked_mappings(self._bridge.settings.mappings.folder)
+
     def _take_trust(self) -> None:
         self._bridge.gate.trust = load_trust(self._bridge.settings)
 
     def _agreement_stamp(self) -> _Stamp:
         return _stamp(agreement_files(self._bridge.settings.agreements.folder))
 
+    def _mapping_stamp(self) -> _Stamp:
+        folder = self._bridge.settings.mappings.folder
+        return _stamp(mapping_paths(folder, cases=True), below=folder)
+
     def _trust_stamp(self) -> _Stamp:
         tls = self._bridge.settings.partner_listener.tls
         return _stamp(path for path in (tls.trust, tls.crl) if path) if tls else frozenset()
 
 
-def _stamp(paths: Iterable[Path]) -> _Stamp:
+def checked_mappings(folder: Path) -> MappingSet:
+    """The mappings of a folder, linted and with all their cases right. Raises ConfigError with every fault."""
+    try:
+        files = read_mapping_files(folder, cases=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"a mapping file cannot be read ({type(error).__name__}); mapping files are UTF-8"]
+        ) from error
+    try:
+        found = read_mapping_set(files)
+    except MappingError as error:
+        raise ConfigError(error.lines) from error
+    if not found.programs:
+        raise ConfigError(["the folder holds no mapping, so every message would wait"])
+    failed = [str(fault) for result in run_cases(found, files) for fault in result.found]
+    if failed:
+        raise ConfigError(failed)
+    return found
+
+
+def _stamp(paths: Iterable[Path], *, below: Path | None = None) -> _Stamp:
     """Changes with any file: its name, size, time of change, and which file it is."""
     found = set()
     for path in paths:
@@ -90,5 +127,6 @@ def _stamp(paths: Iterable[Path]) -> _Stamp:
             facts = path.stat()
         except OSError:
             continue
-        found.add((path.name, facts.st_size, facts.st_mtime_ns, facts.st_ino))
+        name = path.relative_to(below).as_posix() if below else path.name
+        found.add((name, facts.st_size, facts.st_mtime_ns, facts.st_ino))
     return frozenset(found)

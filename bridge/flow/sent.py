@@ -15,7 +15,7 @@ from bridge.ebms.model import Content, Kind, Message
 from bridge.ebms.read import Received, read_message
 from bridge.ebms.sign import references_of_sent
 from bridge.flow.seal import HeaderBlock, read_headers
-from bridge.store.blobs import iter_blob
+from bridge.store.blobs import ContentPurged, iter_blob
 from bridge.store.messages import evidence_of, find_by_message_id
 from bridge.store.rows import Direction, EvidenceKind, MessageState
 from bridge.store.rows import Message as MessageRow
@@ -32,7 +32,11 @@ def find_sent(tx: Connection, message: Message) -> tuple[MessageRow, Received] |
     if not rows:
         return None
     evidence = evidence_of(tx, rows[0].key, kind=EvidenceKind.SENT)[0]
-    return rows[0], read_sent(read_headers(evidence.headers), iter_blob(tx, evidence.blob))
+    try:
+        return rows[0], read_sent(read_headers(evidence.headers), iter_blob(tx, evidence.blob))
+    except ContentPurged:
+        # A signal that comes after the retention finds nothing that it could settle.
+        return None
 
 
 def read_sent(headers: HeaderBlock, chunks: Iterable[bytes]) -> Received:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from bridge.errors import EventRejected
+from bridge.errors import BridgeError, EventRejected
 from bridge.hub.json import load_json
 from bridge.inzage.access import Question, Verdict
 from bridge.inzage.view import LEVELS, write_moment
@@ -22,7 +22,7 @@ _MAX_ANSWER: Final = 64 * 1024
 _MAX_MASKS: Final = 100
 
 
-class NoDecision(Exception):
+class NoDecision(BridgeError):
     """The decision point gave no decision, so there is no access (SOH-120). The text is safe to log."""
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -314,6 +314,8 @@ class _Case:
         if tolerated is None:
             return
         view = event_view(outcome.events[0])
+        if any(event.group is not None for event in self.program.events):
+            view = replace(view, data={})  # an event that names its item would write that item only
         body = outcome.resource.body if outcome.resource else None
         made = compose_message(self.program, view, resource=body, ref=None, context=self.context(given))
         if isinstance(made, Rejected):

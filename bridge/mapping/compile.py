@@ -24,7 +24,7 @@ from bridge.mapping.model import (
     RowSource,
 )
 from bridge.mapping.places import XmlPlace, read_json_place, read_xml_place
-from bridge.mapping.plan import lay_out, mark_used, plan_reading, protect, relay, resource_levels
+from bridge.mapping.plan import lay_out, mark_used, plan_reading, protect, relay, resource_levels, strictest
 from bridge.mapping.program import Getter, Group, Place, Program, Row, Way
 from bridge.mapping.standard import Standard, Vocabulary
 from bridge.mapping.structure import Attribute, Shape
@@ -73,6 +73,7 @@ class _Compiler:
     parts: Parts
     found: list[Diagnostic] = field(default_factory=list)
     drafts: list[_Draft] = field(default_factory=list)
+    conditions: list[tuple[Group, EachModel]] = field(default_factory=list)
     uses: set[int] = field(default_factory=set)
     """The rows that something else asks for, by identity."""
     hiding: dict[int, bool] = field(default_factory=dict)
@@ -92,6 +93,9 @@ class _Compiler:
         self.group(top, model.rows, model.each)
         for draft in self.drafts:
             self.ways(draft)
+        for group, each in self.conditions:
+            group.when, tested = self.expressions.condition(each.when, group)
+            self.uses.update(map(id, tested))
         mark_used(place)
         plan_reading(top)
         protect([draft.row for draft in self.drafts], self.parts.standard, self.levelled, self.hiding)
@@ -199,6 +203,7 @@ class _Compiler:
         group = self.open_group(parent, model.id, model.span, place, model.resource)
         group.level = int(model.level.text) if model.level and model.level.text in ("0", "1", "2") else 1
         group.missing = self.missing(model.missing, model.xml.span) if model.missing else None
+        self.conditions.append((group, model))
         self.group(group, model.rows, model.each)
 
     def group_place(self, parent: Group, xml: Scalar, who: str) -> Place | None:
@@ -421,6 +426,7 @@ class _Compiler:
             getter, uses = self.expressions.template(text, draft.group)
             return getter, uses, text.text
         if xpath is not None and reading:
+            draft.row.privacy = strictest(self.parts.standard)
             return self.xpath(draft, xpath), [], xpath.text
         if source.texts("from"):
             return self.first_of(draft, source)

@@ -123,7 +123,11 @@ class Writing(BaseMachine):
                     self.fault("M911", f"the full data has more than {MAX_ITEMS} items in its lists")
                     return
                 below = Scope(group, scope, self, json=item)
-                scope.items.setdefault(group.id, []).append(below)
+                if group.when is not None and not group.when(below):
+                    continue
+                items = scope.items.setdefault(group.id, [])
+                below.at = len(items)
+                items.append(below)
                 self.open(below)
 
     def sourced(self, row: Row, way: Way, scope: Scope) -> Json:

@@ -238,8 +238,12 @@ class Expressions:
             wanted = {is_.text}
         elif isinstance(in_, YamlSequence):
             wanted = {item.text for item in in_.items if isinstance(item, Scalar)}
+        elif isinstance(equals := tree.get("equals"), Scalar):
+            other, also = self.operand(equals.text, group, equals.span)
+            return (lambda scope: getter(scope) is not None and getter(scope) == other(scope)), [*uses, *also]
         else:
-            self.found.append(diagnostic("M244", tree.span, "row: needs is: with a text, or in: with a list"))
+            said = "row: needs is: with a text, in: with a list, or equals: with another row or source"
+            self.found.append(diagnostic("M244", tree.span, said))
             return None, uses
         return (lambda scope: _as_text(getter(scope)) in wanted), uses
 

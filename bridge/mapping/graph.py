@@ -40,13 +40,7 @@ def _node(
     read: Expressions,
     uses: set[int],
 ) -> Node:
-    group = top
-    if node.each is not None:
-        found = top.groups.get(node.each.text)
-        if found is None:
-            said = f"there is no each {node.each.text}"
-            read.found.append(unknown("M240", node.each.span, said, node.each.text, top.groups))
-        group = found or top
+    group = _group(node.each, top, read) or top
     types = vocabulary.classes.get(node.class_.text)
     if types is None:
         said = f"{node.class_.text} is no class of the vocabulary"
@@ -63,11 +57,25 @@ def _node(
         types=types,
         rank=1 if "soh:Betrokkene" in types else _RANKS.get(types[0], 0),
         make_id=make_id,
-        group=group if node.each is not None else None,
+        group=None if group is top else group,
         when=when,
         properties=tuple(_property(n, t, names, group, vocabulary, read, uses) for n, t in node.properties),
         id_uses=tuple(made_of),
     )
+
+
+def _group(name: Scalar | None, top: Group, read: Expressions) -> Group | None:
+    """The group that `each:` names, steps joined by a slash; None when there is no `each:` or no such group."""
+    if name is None:
+        return None
+    group = top
+    for step in name.text.split("/"):
+        found = group.groups.get(step)
+        if found is None:
+            read.found.append(unknown("M240", name.span, f"there is no each {name.text}", step, group.groups))
+            return None
+        group = found
+    return group
 
 
 def _property(
@@ -109,7 +117,7 @@ def _node_id(
         return _entity(words, text, group, read)
     if form == "activity" and not words:
         name = node.id
-        return (lambda scope: scope.machine.source(("activity", name))), []
+        return (lambda scope: scope.machine.source(("activity", name + scope.trail))), []
     if form == "person" and len(words) == 1:
         getter, used = read.operand(words[0], group, text.span.part(text.text, words[0]))
         return (lambda scope: _person(scope, getter(scope))), used
@@ -170,10 +178,12 @@ def _event(
     if not EVENT_TYPE.fullmatch(event.type.text):
         said = f"{event.type.text} is no event type: function.fact, in small letters and hyphens"
         read.found.append(diagnostic("M601", event.type.span, said))
-    subject, used = read.template(event.subject, top)
-    times = [read.operand(word.text, top, word.span) for word in event.time]
-    members = [(name.text, text, read.template(text, top)) for name, text in event.members]
-    when, tested = read.condition(event.when, top)
+    own = _group(event.each, top, read)
+    group = own or top
+    subject, used = read.template(event.subject, group)
+    times = [read.operand(word.text, group, word.span) for word in event.time]
+    members = [(name.text, text, read.template(text, group)) for name, text in event.members]
+    when, tested = read.condition(event.when, group)
     for rows in (used, tested, *(rows for _, rows in times), *(rows for _, _, (_, rows) in members)):
         uses.update(map(id, rows))
     for names in (event.nodes, *(names for _, names in event.levels)):
@@ -185,6 +195,7 @@ def _event(
     return Event(
         type=event.type.text,
         span=event.subject.span,
+        group=own,
         subject=subject,
         subject_uses=tuple(used),
         times=tuple(getter for getter, _ in times),
@@ -198,24 +209,53 @@ def _event(
     )
 
 
-def build_graph(program: Program, names: tuple[str, ...], top: Scope) -> dict[str, Json]:
-    """`@context` and `@graph`, nodes in the order Entity, person, Activity, Agent."""
+def items_of(group: Group | None, top: Scope) -> list[Scope]:
+    """Every item of a group, also of one inside other groups; the message itself when there is no group."""
+    if group is None or group.parent is None:
+        return [top]
+    return [item for above in items_of(group.parent, top) for item in above.items.get(group.id, ())]
+
+
+def node_scopes(node: Node, scope: Scope) -> list[Scope]:
+    """Where a node of an event stands: of a group around which the event is made, only the event's own item."""
+    top = scope
+    while top.parent is not None:
+        top = top.parent
+    found = items_of(node.group, top)
+    return [item for item in found if item.within(scope) or scope.within(item)] or (
+        [] if _concerns(node.group, scope.group) else found
+    )
+
+
+def _concerns(group: Group | None, other: Group) -> bool:
+    """The one group stands inside the other, so that an item of one belongs to an item of the other."""
+    chain: list[Group] = []
+    while group is not None:
+        chain.append(group)
+        group = group.parent
+    return other in chain
+
+
+def build_graph(program: Program, names: tuple[str, ...], scope: Scope) -> dict[str, Json]:
+    """`@context` and `@graph`, nodes in the order Entity, person, Activity, Agent.
+
+    `scope` is that of the event: the message, or the item it is about.
+    """
     made: dict[str, list[tuple[str, Scope]]] = {}
     for name in names:
         node = program.graph[name]
-        scopes = top.items.get(node.group.id, []) if node.group else [top]
         made[name] = [
-            (str(node_id), scope)
-            for scope in scopes
-            if (node.when is None or node.when(scope)) and (node_id := node.make_id(scope)) is not None
+            (str(node_id), found)
+            for found in node_scopes(node, scope)
+            if (node.when is None or node.when(found)) and (node_id := node.make_id(found)) is not None
         ]
     nodes: list[Json] = []
     seen: set[str] = set()
     for name in sorted(names, key=lambda n: program.graph[n].rank):
-        for node_id, scope in made[name]:
+        for node_id, found in made[name]:
             if node_id not in seen:
                 seen.add(node_id)
-                nodes.append(_written(program.graph[name], node_id, scope, made))
+                nodes.append(_written(program.graph[name], node_id, found, made))
     return {"@context": dict(program.vocabulary.context), "@graph": nodes}
 
 

@@ -127,6 +127,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "xml": Key(doc="The element that repeats.", required=True),
         "resource": Key(doc="The list in the resource.", required=True),
         "missing": Key(doc="What is written for an empty list: omit, error or nil(reason)."),
+        "when": Key(doc="On writing: only the items for which this holds.", kind="tree"),
         "level": Key(doc="The lowest information level that may see that there are items.", kind="number"),
         "rows": Key(doc="The rows, with places from the element that repeats.", kind="rows"),
         "each": Key(doc="Groups that repeat inside it.", kind="eaches"),
@@ -137,12 +138,13 @@ KEYS: dict[str, dict[str, Key]] = {
             required=True,
         ),
         "class": Key(doc="A class of the vocabulary.", required=True),
-        "each": Key(doc="One node for each item of this group."),
+        "each": Key(doc="One node for each item of this group; a group inside a group is `outer/inner`."),
         "when": Key(doc="Only then.", kind="tree"),
     },
     "event": {
         "type": Key(doc="The event type.", required=True),
         "subject": Key(doc="The subject, a text with rows in it.", required=True),
+        "each": Key(doc="One event for each item of this group; rows and nodes are then those of the item."),
         "time": Key(
             doc="Rows that say when it happened, the first that has a value; else the time of the message.",
             kind="texts",
@@ -211,6 +213,7 @@ class EachModel:
     resource: Scalar
     missing: Scalar | None
     level: Scalar | None
+    when: Tree | None
     rows: tuple[RowModel, ...]
     each: tuple[EachModel, ...]
 
@@ -231,6 +234,7 @@ class EventModel:
     span: Span
     type: Scalar
     subject: Scalar
+    each: Scalar | None
     time: tuple[Scalar, ...]
     nodes: tuple[Scalar, ...]
     members: tuple[tuple[Scalar, Scalar], ...]

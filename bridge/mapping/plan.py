@@ -92,6 +92,11 @@ def protect(rows: list[Row], standard: Standard, levelled: set[int], hiding: Map
         settle(row)
 
 
+def strictest(standard: Standard) -> str:
+    """The class of a value that may come from anywhere in the message."""
+    return max(standard.privacy, key=lambda name: _strictness(standard, name))
+
+
 def _strictness(standard: Standard, name: str) -> tuple[bool, int]:
     known = standard.privacy.get(name)
     return (known.personal, known.level) if known else (True, 2)

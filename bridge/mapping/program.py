@@ -41,11 +41,25 @@ class Scope:
     lines: dict[str, int | None] = field(default_factory=dict)
     json: Any = None
     """When composing: the part of the resource that belongs here."""
+    at: int = 0
+    """The number of the item in its group."""
 
     def value(self, row: Row) -> Json:
         if row.id not in self.values:
             self.values[row.id] = self.machine.compute(row, self)
         return self.values[row.id]
+
+    @property
+    def trail(self) -> str:
+        """The numbers of the items down to here; empty for the message itself."""
+        return "" if self.parent is None else f"{self.parent.trail}/{self.at}"
+
+    def within(self, other: Scope) -> bool:
+        """This scope is the other one or an item inside it."""
+        scope: Scope | None = self
+        while scope is not None and scope is not other:
+            scope = scope.parent
+        return scope is other
 
     def up(self, steps: int) -> Scope:
         scope = self
@@ -152,6 +166,8 @@ class Group:
     missing: Missing | None
     level: int
     place: Place
+    when: Condition | None = None
+    """When composing: only the items for which this holds."""
     rows: dict[str, Row] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     scalar: Row | None = None
@@ -201,6 +217,8 @@ class Node:
 class Event:
     type: str
     span: Span
+    group: Group | None
+    """One event for each item of this group; None: one for the message."""
     subject: Getter
     subject_uses: tuple[Row, ...]
     times: tuple[Getter, ...]

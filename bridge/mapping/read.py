@@ -203,6 +203,7 @@ class _Reader:
                     resource=resource,
                     missing=self.text(part, "missing"),
                     level=self.text(part, "level"),
+                    when=part.get("when"),
                     rows=self.rows(self.table(part, "rows")),
                     each=self.eaches(self.table(part, "each")),
                 )
@@ -267,6 +268,7 @@ class _Reader:
                     span=item.span,
                     type=type_,
                     subject=subject,
+                    each=self.text(part, "each"),
                     time=self.texts(part, "time"),
                     nodes=self.texts(part, "nodes"),
                     members=self.names(part, "members"),

@@ -34,9 +34,8 @@ def keys_part() -> str:
 def conversions_part() -> str:
     lines = ["| conversion | promise | does | example: XML, JSON |", "| --- | --- | --- | --- |"]
     for function in CONVERSIONS.values():
-        lines.append(
-            f"| `{function.name}{_cell(function.args)}` | {function.promise} | {_cell(function.doc)} | {_example(function)} |"
-        )
+        name = function.name + _cell(function.args)
+        lines.append(f"| `{name}` | {function.promise} | {_cell(function.doc)} | {_example(function)} |")
     return "\n".join(lines) + "\n"
 
 

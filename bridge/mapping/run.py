@@ -25,7 +25,7 @@ from bridge.mapping.context import (
 )
 from bridge.mapping.functions.base import Refused, text_of
 from bridge.mapping.functions.stuf_time import moment_of
-from bridge.mapping.graph import build_graph
+from bridge.mapping.graph import build_graph, items_of, node_scopes
 from bridge.mapping.machine import BaseMachine
 from bridge.mapping.program import Event, Group, Place, Program, Row, Scope
 from bridge.mapping.structure import XSI_NIL, Shape
@@ -172,8 +172,9 @@ class Reading(BaseMachine):
         if group is None:
             self.element(child, below, scope)
             return
-        item = Scope(group, scope, self)
-        scope.items.setdefault(group.id, []).append(item)
+        items = scope.items.setdefault(group.id, [])
+        item = Scope(group, scope, self, at=len(items))
+        items.append(item)
         self.element(child, below, item)
 
     def unknown_child(self, element: etree._Element, place: Place, tag: str) -> None:
@@ -320,7 +321,12 @@ class Reading(BaseMachine):
         body: dict[str, Json] = {}
         if self.program.resource_type is not None:
             self.fill(body, self.top)
-        events = [draft for event in self.program.events for draft in self.drafts(event)]
+        events = [
+            draft
+            for event in self.program.events
+            for scope in items_of(event.group, self.top)
+            for draft in self.drafts(event, scope)
+        ]
         if not events and self.program.answer_about is None:
             self.fault("M908", "no event fits this message: every when: said no", place="/")
         if self.rejected:
@@ -382,16 +388,17 @@ class Reading(BaseMachine):
 
     # -- events ---------------------------------------------------------------------------------------------------
 
-    def drafts(self, event: Event) -> list[EventDraft]:
-        if event.when is not None and not event.when(self.top):
+    def drafts(self, event: Event, scope: Scope) -> list[EventDraft]:
+        """The events of one fact: one, or one per level."""
+        if event.when is not None and not event.when(scope):
             return []
-        moment, origin = self.moment_of(event)
+        moment, origin = self.moment_of(event, scope)
         self.event_time = moment
-        subject = event.subject(self.top)
+        subject = event.subject(scope)
         if subject is None:
             self.fault("M909", f"the subject of {event.type} cannot be made")
             return []
-        members = self.members(event)
+        members = self.members(event, scope)
         views: Sequence[tuple[int | None, tuple[str, ...]]] = [(None, event.nodes)]
         if self.context.levels and event.levels:
             views = list(event.levels)
@@ -401,20 +408,17 @@ class Reading(BaseMachine):
                 subject=str(subject),
                 time=moment,
                 time_from=origin,
-                data={
-                    **build_graph(self.program, names, self.top),
-                    **(members if level in (None, 2) else {}),
-                },
+                data={**build_graph(self.program, names, scope), **(members if level in (None, 2) else {})},
                 level=level,
                 family=event.family if level is not None else None,
-                activity_id=self.activity(event),
+                activity_id=self.activity(event, scope),
             )
             for level, names in views
         ]
 
-    def moment_of(self, event: Event) -> tuple[datetime, str]:
+    def moment_of(self, event: Event, scope: Scope) -> tuple[datetime, str]:
         for getter in event.times:
-            value = getter(self.top)
+            value = getter(scope)
             if isinstance(value, str):
                 try:
                     return moment_of(value), "content"
@@ -424,12 +428,12 @@ class Reading(BaseMachine):
             return self.context.timestamp, "message"
         return self.context.received_at, "received"
 
-    def members(self, event: Event) -> dict[str, Json]:
+    def members(self, event: Event, scope: Scope) -> dict[str, Json]:
         if not self.context.members:
             return {}
         members: dict[str, Json] = {}
         for member in event.members:
-            if member.getter is not None and (value := member.getter(self.top)) is not None:
+            if member.getter is not None and (value := member.getter(scope)) is not None:
                 members[member.name] = value
         absent = [m.name for m in event.members if m.name in _PROFILE_MEMBERS and m.name not in members]
         if absent:
@@ -437,11 +441,12 @@ class Reading(BaseMachine):
             self.fault("M915", said)
         return members
 
-    def activity(self, event: Event) -> str | None:
+    def activity(self, event: Event, scope: Scope) -> str | None:
+        """The `@id` of the Activity in the event's graph."""
         for name in event.nodes:
             node = self.program.graph[name]
             if "prov:Activity" in node.types:
-                made = node.make_id(self.top)
+                made = next((node.make_id(found) for found in node_scopes(node, scope)), None)
                 return None if made is None else str(made)
         return None
 

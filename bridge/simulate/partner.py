@@ -38,7 +38,7 @@ _MAX_BODY = 64 * 1024 * 1024
 class Partner:
     """Start it, send, and look at `received`; `refused` says what it did not accept, and why.
 
-    `signals` holds every signal that came by POST, accepted or not.
+    `signals` holds every signal that came by POST, accepted or not, and `raw` its envelope.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Partner:
         self.bridge_url = settings.bridge_url
         self.refused: list[str] = []
         self.signals: list[Message] = []
+        self.raw: list[bytes] = []
         self.misconduct = Misconduct()
         self._clock = clock
         self._journal = Journal(settings.journal)
@@ -183,6 +184,7 @@ class Partner:
         root, message = read_envelope(envelope)
         if message.kind is not Kind.BUSINESS:
             self.signals.append(message)
+            self.raw.append(envelope)
         match message.kind:
             case Kind.ACKNOWLEDGMENT | Kind.MESSAGE_ERROR:
                 self._outbox.take_signal(root, message, envelope)

@@ -99,6 +99,11 @@ def count_attempt(tx: Connection, key: Key) -> None:
     change(tx, tables.message, key, {"attempts": tables.message.c.attempts + 1})
 
 
+def restart_attempts(tx: Connection, key: Key) -> None:
+    """Count the attempts to send it from the start again. Raises NoSuchRow."""
+    change(tx, tables.message, key, {"attempts": 0})
+
+
 def list_messages(
     tx: Connection, wanted: MessageFilter, *, before: Key | None = None, limit: int = 50
 ) -> tuple[Message, ...]:

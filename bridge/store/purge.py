@@ -88,7 +88,7 @@ def totals_of(tx: Connection, run: Key) -> tuple[Total, ...]:
     """The report of one run, by kind and type."""
     row, title = tables.purged.c, tables.exchange.c.title
     query = (
-        select(row.content, title, func.count(), func.sum(row.items), func.sum(row.octets))
+        select(row.content, title, func.count(), func.sum(row["items"]), func.sum(row.octets))
         .where(row.run == run, tables.exchange.c.key == row.exchange)
         .group_by(row.content, title)
         .order_by(row.content, title)

@@ -140,9 +140,8 @@ def count_kept(tx: Connection, retention: Retention, *, now: datetime) -> Kept:
     if not spans:
         return Kept(held=0, attention=0, running=0)
     old = _older(now - min(spans))
-    states = dict(
-        tx.execute(select(_exchange.state, func.count()).where(old).group_by(_exchange.state)).all()
-    )
+    counted = select(_exchange.state, func.count()).where(old).group_by(_exchange.state)
+    states: dict[str, int] = {row[0]: row[1] for row in tx.execute(counted)}
     held = tx.scalar(select(func.count()).select_from(tables.hold))
     return Kept(
         held=held or 0,

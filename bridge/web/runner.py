@@ -30,7 +30,9 @@ async def serving(
     head_seconds: float = HEAD_SECONDS,
 ) -> AsyncIterator[None]:
     """Serve the application on the socket until the block ends, and then finish the requests under way."""
-    runner = ImpatientRunner(app, head_seconds=head_seconds, access_log=None, shutdown_timeout=10.0)
+    runner = ImpatientRunner(
+        app, head_seconds=head_seconds, access_log=None, shutdown_timeout=10.0, auto_decompress=False
+    )
     await runner.setup()
     try:
         await web.SockSite(runner, listener, ssl_context=context).start()

@@ -1,8 +1,10 @@
-"""A whole bridge inside the test: real store, real TLS on loopback, simulated partner and hub, a clock moved by hand."""
+"""A whole bridge inside the test: real store and TLS on loopback, simulated peers, a clock moved by hand."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +16,7 @@ import aiohttp
 import pytest
 
 from bridge.cli.assemble import assemble
-from bridge.cli.serve import _partner_context, bind
+from bridge.cli.serve import _partner_context
 from bridge.config import Settings, load_settings
 from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, SAMPLE, tls_of, write_settings
 from bridge.flow.bridge import Bridge
@@ -71,6 +73,11 @@ class World:
             ]
         )
         return tuple(sorted(found, key=lambda step: step.seq))
+
+    async def settled(self) -> None:
+        """Until no signal of the partner is under way any more."""
+        while self.partner._tasks and any(t.get_name() == "signal" for t in self.partner._tasks):
+            await asyncio.gather(*(t for t in self.partner._tasks if t.get_name() == "signal"))
 
     def client(self, stem: str) -> aiohttp.ClientSession:
         """An HTTP client with another certificate of the test PKI."""
@@ -145,20 +152,20 @@ async def open_world(
         )
         settings = settings_change(with_partner(_settings(config), **partner_change))
         bridge = await stack.enter_async_context(assemble(settings, now=clock))
-        sockets = bind(bridge.settings)
-        stack.callback(sockets.console.close)
+        listener = socket.create_server(("127.0.0.1", 0))
+        scheme = "https" if settings.partner_listener.tls else "http"
+        url = f"{scheme}://localhost:{listener.getsockname()[1]}/ebms"
         await stack.enter_async_context(
-            serving(partner_app(bridge), sockets.partner, _partner_context(bridge), head_seconds=head_seconds)
+            serving(partner_app(bridge), listener, _partner_context(bridge), head_seconds=head_seconds)
         )
-        addresses = sockets.addresses(bridge.settings)
-        partner.bridge_url = addresses.partner
+        partner.bridge_url = url
         yield World(
             clock=clock,
             bridge=bridge,
             worker=make_worker(bridge, name="test"),
             partner=partner,
             hub=hub,
-            url=addresses.partner,
+            url=url,
             folder=folder,
         )
 

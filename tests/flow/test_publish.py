@@ -9,7 +9,7 @@ from bridge.store.rows import EventState, ExchangeState
 from tests.flow.conftest import World
 
 LONG = 3600.0
-STEP = 60.0
+STEP = 240.0
 
 
 async def report(world: World, number: str = "BVH-2026-000042") -> None:

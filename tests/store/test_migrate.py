@@ -91,7 +91,7 @@ def test_a_store_from_a_newer_program_is_not_touched_by_an_upgrade(url: str) -> 
 def test_an_out_of_date_store_is_refused_with_what_to_do(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.store.migrate.head_version", lambda: "9998")
 
-    with pytest.raises(ConfigError, match="version [0-9]{4}, needs 9998; run `bridge store upgrade`"):
+    with pytest.raises(ConfigError, match=r"version [0-9]{4}, needs 9998; run `bridge store upgrade`"):
         Store.open(url)
 
 

@@ -18,7 +18,7 @@ from bridge.web.api.pdp import decision_point
 from bridge.web.api.problem import Handler as Inner
 from bridge.web.api.problem import Problem, answer_problems, dress
 from bridge.web.api.state import STATE, ApiState, load_issuers
-from bridge.web.tls import server_context
+from bridge.web.tls import PeerCheck, server_context
 
 _DOCUMENTS: tuple[tuple[str, Handler], ...] = (
     ("/openapi.json", get_openapi),
@@ -49,18 +49,19 @@ def api_app(bridge: Bridge) -> web.Application:
     return app
 
 
-def api_tls(settings: Settings) -> ssl.SSLContext | None:
+def api_tls(settings: Settings, *, check: PeerCheck | None = None) -> ssl.SSLContext | None:
     """The TLS context of the listener; None: plain HTTP, in test mode on loopback only. Raises ConfigError.
 
     A client certificate is asked for and checked, and needed by every operation but the public ones: without it the
-    answer is 401 as a problem, and the documents can be read without one (SOH-111, SOH-147).
+    answer is 401 as a problem, and the documents can be read without one (SOH-111, SOH-147). `check` judges each
+    certificate at the handshake, instead of the revocation list as it was at start.
     """
     tls = settings.api_listener.tls
     if tls is None:
         if settings.production:
             raise ConfigError(["api_listener.tls: is missing; production takes no plain HTTP (SOH-153)"])
         return None
-    context = server_context(tls)
+    context = server_context(tls, check=check)
     context.verify_mode = ssl.CERT_OPTIONAL
     return context
 

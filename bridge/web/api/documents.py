@@ -25,7 +25,7 @@ _DESCRIPTION: Final = (
     "zes maanden van tevoren aangekondigd, en er zijn ten hoogste twee hoofdversies naast elkaar."
 )
 _CERTIFICATE: Final = "clientcertificaat"
-_TOKEN: Final = "toegangstoken"
+_TOKEN: Final = "toegangstoken"  # noqa: S105 - a name, no password
 _REFERENCE: Final = "problem"
 
 

@@ -42,6 +42,7 @@ _TITLES: Final = {
     413: "Verzoek te groot",
     415: "Mediatype niet ondersteund",
     429: "Te veel verzoeken",
+    431: "Headers te groot",
     500: "Interne fout",
     503: "Tijdelijk niet beschikbaar",
 }
@@ -125,7 +126,11 @@ def respond_problem(problem: Problem) -> web.Response:
 @web.middleware
 async def dress(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The security headers and the version, on every answer; no name or version of what we are made of."""
-    response = await handler(request)
+    return secure(await handler(request))
+
+
+def secure(response: web.StreamResponse) -> web.StreamResponse:
+    """The response with the headers that none goes without."""
     for name, value in _SECURITY.items():
         response.headers[name] = value
     return response

@@ -122,14 +122,26 @@ EVENT: Final = {
             "pattern": "^[a-z]+(-[a-z]+)*\\.[a-z]+(-[a-z]+)*$",
         },
         "time": {**_MOMENT, "description": "Wanneer het feit zich voordeed, in UTC."},
-        "subject": {**_TEXT, "description": "Waar de gebeurtenis over gaat; geen persoonsgegevens."},
+        "subject": {
+            "type": "string",
+            "maxLength": 200,
+            "pattern": "^[a-z0-9]+(-[a-z0-9]+)*[:/][A-Za-z0-9][A-Za-z0-9:-]*$",
+            "description": "Waar de gebeurtenis over gaat: <soort>/<id> of een URN. Geen persoonsgegevens.",
+        },
         "datacontenttype": {"enum": ["application/json", "application/ld+json"]},
         "correlationid": _TEXT,
         "causationid": _TEXT,
+        "recordedtime": {**_MOMENT, "description": "Wanneer deze gebeurtenis werd vastgelegd."},
+        "expirytime": {**_MOMENT, "description": "Vanaf wanneer de gebeurtenis niets meer vraagt."},
+        "traceparent": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
         "data": {"type": "object", "description": "De inhoud, naar het type van de gebeurtenis."},
     },
     "propertyNames": {"pattern": "^[a-z0-9]{1,20}$"},
-    "additionalProperties": {"type": "string", "description": "Extensies van CloudEvents."},
+    "additionalProperties": {
+        "type": "string",
+        "pattern": "^[!-~]([ -~]*[!-~])?$",
+        "description": "Extensies van CloudEvents.",
+    },
 }
 
 COMPONENTS: Final[Mapping[str, Schema]] = {

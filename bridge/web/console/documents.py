@@ -7,7 +7,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from bridge.store.rows import Event, Exchange, Job, Message, Step
+from bridge.store.rows import Audit, Event, Exchange, Job, Message, Step
 from bridge.web.console.dossier import Dossier, MessageFile
 from bridge.web.console.turn import whose_turn
 from bridge.web.console.views import utc_text
@@ -142,6 +142,20 @@ def job_document(job: Job) -> Document:
         "reason": job.reason,
         "at": utc_text(job.at),
         "endedAt": _optional(job.ended_at),
+    }
+
+
+def audit_document(line: Audit) -> Document:
+    return {
+        "key": line.key,
+        "at": utc_text(line.at),
+        "who": line.who,
+        "role": line.role,
+        "way": line.way,
+        "action": line.action,
+        "target": line.target,
+        "reason": line.reason,
+        "detail": dict(line.detail),
     }
 
 

@@ -19,6 +19,7 @@ from bridge.web.console.state import NOW, STORE
 from bridge.web.console.visitor import (
     FORM_FIELD,
     LOCAL,
+    VISITOR,
     Visitor,
     new_visit,
     read_token,
@@ -95,7 +96,7 @@ def guards(
     async def know_visitor(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Who is asking; a browser that is not logged in gets a token for its forms."""
         visitor, fresh = await _visitor(request)
-        request["visitor"] = visitor
+        request[VISITOR] = visitor
         response = await handler(request)
         if fresh and not response.prepared and visit_cookie(request) not in response.cookies:
             set_cookie(request, response, visit_cookie(request), visitor.token)
@@ -181,7 +182,7 @@ def _ask_to_log_in(request: web.Request) -> web.HTTPException:
     """For a page the login page, which leads back to it; for a program a status."""
     if request.path.startswith("/api/") or request.path in (STREAM, "/rows"):
         return web.HTTPUnauthorized()
-    back = request.path_qs if request.method in SAFE and request.path != "/" else ""
+    back = request.path_qs if request.method in SAFE and request.path_qs != "/" else ""
     return web.HTTPSeeOther(f"{LOGIN}?next={quote(back, safe='')}" if back else LOGIN)
 
 

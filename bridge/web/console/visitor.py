@@ -53,10 +53,12 @@ class Visitor:
         return bool(self.token) and hmac.compare_digest(form_token.encode(), self.form_token.encode())
 
 
+VISITOR = web.RequestKey("visitor", Visitor)
+
+
 def visitor_of(request: web.Request) -> Visitor:
     """Who asks; a stranger until the guard has looked."""
-    found = request.get("visitor")
-    return found if isinstance(found, Visitor) else Visitor()
+    return request.get(VISITOR, Visitor())
 
 
 def session_cookie(request: web.Request) -> str:

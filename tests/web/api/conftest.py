@@ -42,6 +42,7 @@ from bridge.store.rows import (
 )
 from bridge.store.unit import Store
 from bridge.web.api.app import api_app, api_tls
+from bridge.web.api.runner import ApiRunner
 from tests.conftest import STRANGER, Clock
 
 RESOURCE = "0b7e5a3c-0c40-5cf1-9d51-3f1b2a6c7d8e"
@@ -240,7 +241,7 @@ async def open_api(folder: Path, clock: Clock, pki: Pki, **changes: Any) -> Asyn
     """A listener on loopback."""
     settings = make_settings(folder, pki, **changes)
     async with open_bridge(folder, clock, settings) as bridge:
-        runner = web.AppRunner(api_app(bridge), access_log=None)
+        runner = ApiRunner(api_app(bridge), access_log=None)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=api_tls(settings))

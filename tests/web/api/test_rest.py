@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bridge.config import Settings
+from bridge.demo import HUB
 from bridge.errors import ConfigError
 from bridge.hub.profile import default_profile
 from bridge.store.events import add_event
@@ -56,6 +60,38 @@ async def test_every_answer_has_the_headers_and_every_error_is_a_problem(
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json["status"] == status
         assert answer.json["title"] and answer.json["detail"]
+
+
+async def _raw(api: Api, octets: bytes) -> tuple[bytes, bytes]:
+    """Head and body of the answer to octets that no HTTP client would send."""
+    port = int(api.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=api.client_context(HUB.stem))
+    writer.write(octets)
+    await writer.drain()
+    answer = await reader.read()
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [
+        (b"GET /health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"geheim\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: geheim\r\n\r\n", 400),
+    ],
+    ids=["long header", "no http", "odd length"],
+)
+@pytest.mark.rule("SOH-144", "SOH-151")
+async def test_http_that_cannot_be_parsed_is_a_problem_too(api: Api, octets: bytes, status: int) -> None:
+    head, body = await _raw(api, octets)
+
+    assert json.loads(body)["status"] == status
+    assert b"application/problem+json" in head
+    assert f"API-Version: {API_VERSION}".encode() in head
+    assert b"geheim" not in body
+    assert b"aiohttp" not in head
 
 
 @pytest.mark.rule("SOH-142")
@@ -170,8 +206,6 @@ async def test_a_hub_that_does_not_answer_degrades(api: Api) -> None:
 
 @pytest.mark.rule("SOH-147", "SOH-148", "SOH-150", "SOH-176")
 async def test_the_openapi_document_is_public_and_valid(api: Api) -> None:
-    from openapi_spec_validator import OpenAPIV31SpecValidator
-
     answer = await api.get("/v1/openapi.json", as_=None)
 
     document = answer.json

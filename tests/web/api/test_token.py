@@ -134,9 +134,9 @@ async def test_a_signature_of_another_key_or_no_signature_is_refused(
     forged = make(key=keys[1])
     unsigned = jwt.encode(jwt.decode(make(), options={"verify_signature": False}), None, algorithm="none")  # type: ignore[arg-type]
     async with start(inzage=inzage(jwks)) as api:
-        statuses = [(await look(api, token)).status for token in (forged, unsigned, "geen.jwt", "x" * 20000)]
+        statuses = [(await look(api, token)).status for token in (forged, unsigned, "geen.jwt", "x" * 7000)]
 
-    assert set(statuses) <= {400, 401}
+    assert set(statuses) == {401}
 
 
 @pytest.mark.rule("SOH-117")

@@ -1,9 +1,10 @@
 """A real SQLite store with exchanges in it, and the console served on loopback."""
 
+import asyncio
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -238,16 +239,30 @@ def mappings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-async def bridge(tmp_path: Path, pki: Pki, mappings: Path) -> AsyncIterator[Bridge]:
-    """A whole bridge with the demo's parties and the real mappings; its peers are nowhere."""
-    shutil.copytree(pki.directory, tmp_path / "certs")
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, pki: Pki, mappings: Path) -> tuple[Bridge, Path]:
+    """A bridge with the demo's parties and the real mappings, and its empty store; its peers are nowhere."""
+    folder = tmp_path_factory.mktemp("bridge")
+    shutil.copytree(pki.directory, folder / "certs")
     config = write_settings(
-        tmp_path, pki, partner_url="https://localhost:9/ebms", hub_url="https://localhost:9"
+        folder, pki, partner_url="https://localhost:9/ebms", hub_url="https://localhost:9"
     )
     elsewhere = {"BRIDGE__MAPPINGS__FOLDER": str(mappings)}
-    async with assemble(load_settings(config, environment=elsewhere), now=lambda: NOW) as bridge:
-        yield bridge
+
+    async def make() -> Bridge:
+        async with assemble(load_settings(config, environment=elsewhere), now=lambda: NOW) as bridge:
+            return bridge
+
+    return asyncio.run(make()), folder / "bridge.sqlite3"
+
+
+@pytest.fixture
+def bridge(whole: tuple[Bridge, Path], tmp_path: Path) -> Iterator[Bridge]:
+    """With a store of its own."""
+    template, empty = whole
+    shutil.copy(empty, tmp_path / "bridge.sqlite3")
+    with Store.open(f"sqlite:///{tmp_path / 'bridge.sqlite3'}") as store:
+        yield replace(template, store=store, problems={})
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""`bridge audit`: who did and saw what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from bridge.cli.opened import open_store
+from bridge.cli.options import (
+    DEFAULT_CONFIG,
+    Before,
+    Config,
+    Json,
+    Limit,
+    Since,
+    Until,
+    read_before,
+    read_moment,
+)
+from bridge.cli.output import local_time, print_documents, print_table, tell
+from bridge.store.audit import AuditFilter, list_audit
+from bridge.web.console.documents import audit_document
+
+app = typer.Typer(help="The audit log: what people did and saw.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    limit: Limit = 50,
+    before: Before = None,
+    who: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
+    action: Annotated[str | None, typer.Option(help="Only this action, as `message.replayed`.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only about this key or name.")] = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """List lines of the audit log, newest first.
+
+    Example: bridge audit list --action field.shown --since 2026-11-01 --json
+    """
+    with open_store(config) as opened:
+        wanted = AuditFilter(
+            who=who,
+            action=action,
+            target=target,
+            since=read_moment(since, opened.zone, "--since"),
+            until=read_moment(until, opened.zone, "--until"),
+        )
+        start = read_before(before)
+        lines = opened.store.read_sync(lambda tx: list_audit(tx, wanted, before=start, limit=limit))
+        if json:
+            print_documents(audit_document(line) for line in lines)
+            return
+        rows: list[tuple[Any, ...]] = [
+            (local_time(line.at, opened.zone), line.who, line.action, line.target, line.reason)
+            for line in lines
+        ]
+        print_table(("time", "who", "action", "about", "reason"), rows, fold="reason")
+        if len(lines) == limit:
+            tell(f"There may be more: --before {lines[-1].key}")

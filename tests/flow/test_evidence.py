@@ -1,0 +1,173 @@
+"""The evidence archive, verified with nothing of the bridge: zipfile, hashlib, json, lxml and xmlsec."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import xmlsec
+from lxml import etree
+
+from bridge.flow.evidence import gather_evidence, write_archive
+from bridge.flow.purge import needs_of
+from bridge.flow.seal_journal import start_sealing
+from bridge.store.exchanges import set_exchange
+from bridge.store.purge import purge_due
+from bridge.store.retention import Retention, find_due
+from bridge.store.rows import Content, ExchangeState, PurgeRun
+from tests.flow.conftest import World
+
+DS = "{http://www.w3.org/2000/09/xmldsig#}"
+
+
+async def export(world: World, what: str = "vtMelding") -> zipfile.ZipFile:
+    """Send a message and take its archive."""
+    await world.partner.send(world.sample, what)
+    await world.work()
+    await world.bridge.store.write(lambda tx: start_sealing(tx, world.bridge))
+    await world.work()
+    return archive_of(world)
+
+
+def archive_of(world: World) -> zipfile.ZipFile:
+    key = world.messages()[0].key
+    dossier = world.bridge.store.read_sync(lambda tx: gather_evidence(tx, key))
+    folder = world.bridge.settings.agreements.folder
+    stream = io.BytesIO()
+    cpas = [path.read_bytes() for path in folder.glob("*.xml")]
+    write_archive(stream, dossier, agreements=cpas, at=world.clock.now)
+    return zipfile.ZipFile(stream)
+
+
+def manifest_of(archive: zipfile.ZipFile) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(archive.read("manifest.json"))
+    return found
+
+
+def files(archive: zipfile.ZipFile, what: str) -> list[dict[str, Any]]:
+    return [file for file in manifest_of(archive)["files"] if file.get("what") == what]
+
+
+@pytest.fixture
+def resolver() -> Iterator[dict[bytes, bytes]]:
+    """Lets xmlsec fetch `cid:` URIs: what `--url-map` is to the command."""
+    known: dict[bytes, bytes] = {}
+    xmlsec.register_callbacks(
+        lambda name: name in known,
+        lambda name: io.BytesIO(known[name]),
+        lambda stream, buffer: stream.readinto(buffer),
+        lambda stream: stream.close(),
+    )
+    yield known
+    xmlsec.cleanup_callbacks()
+    xmlsec.register_default_callbacks()
+
+
+def verify(archive: zipfile.ZipFile, path: str, resolver: dict[bytes, bytes]) -> None:
+    """As the README says: the signature of one envelope, with a certificate of the archive."""
+    for file in files(archive, "payload"):
+        resolver[file["uri"].encode()] = archive.read(file["path"])
+    signer = next(file for file in files(archive, "certificate") if path in file["in"])
+    assert any(place.startswith("agreement/") for place in signer["in"])
+    root = etree.fromstring(archive.read(path))
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(archive.read(signer["path"]), xmlsec.constants.KeyDataFormatCertPem)
+    context.verify(root.find(f".//{DS}Signature"))
+
+
+async def test_an_archive_is_verified_with_standard_tools(world: World, resolver: dict[bytes, bytes]) -> None:
+    archive = await export(world)
+
+    sums = dict(reversed(line.split("  ")) for line in archive.read("SHA256SUMS").decode().splitlines())
+    assert set(sums) == set(archive.namelist()) - {"SHA256SUMS"}
+    assert all(hashlib.sha256(archive.read(path)).hexdigest() == sums[path] for path in sums)
+    envelopes = [file["path"] for file in files(archive, "envelope") if file["signed"]]
+    assert [path.split("/")[1] for path in envelopes] == ["01-received", "02-answer"]
+    for path in envelopes:
+        verify(archive, path, resolver)
+
+
+async def test_the_receipt_repeats_the_digests_of_the_message(world: World) -> None:
+    archive = await export(world)
+
+    received, answer = (etree.fromstring(archive.read(file["path"])) for file in files(archive, "envelope"))
+    signed = [d.text for d in received.iterfind(f".//{DS}SignedInfo/{DS}Reference/{DS}DigestValue")]
+    repeated = [
+        d.text for a in answer.iter("{*}Acknowledgment") for d in a.iterfind(f"{DS}Reference/{DS}DigestValue")
+    ]
+    assert repeated == signed and len(signed) == 2
+
+
+async def test_a_changed_payload_does_not_verify(world: World, resolver: dict[bytes, bytes]) -> None:
+    archive = await export(world)
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as copy:
+        for name in archive.namelist():
+            octets = archive.read(name)
+            copy.writestr(name, octets + b" " if name.startswith("payload/") else octets)
+
+    with pytest.raises(xmlsec.Error):
+        verify(zipfile.ZipFile(other), "wire/01-received/envelope.xml", resolver)
+
+
+async def test_the_octets_are_those_of_the_wire(world: World) -> None:
+    archive = await export(world)
+
+    body = archive.read("wire/01-received/body")
+    assert archive.read("wire/01-received/envelope.xml") in body
+    assert archive.read("payload/01") == world.sample
+    assert b"content-type: multipart/related" in archive.read("wire/01-received/headers.txt").lower()
+
+
+async def test_the_timeline_tells_the_seal_of_each_step(world: World) -> None:
+    archive = await export(world)
+
+    timeline = json.loads(archive.read("timeline.json"))
+    assert [line["what"] for line in timeline][:2] == ["message.received", "answer.stored"]
+    assert all(len(line["digest"]) == 64 and line["seal"] >= 1 for line in timeline[:2])
+
+
+async def test_the_readme_names_the_files_of_this_archive(world: World) -> None:
+    archive = await export(world)
+
+    readme = archive.read("README.txt").decode()
+    for path in (
+        "wire/01-received/envelope.xml",
+        "payload/01",
+        "sha256sum -c SHA256SUMS",
+        "xmlsec1 --verify",
+    ):
+        assert path in readme
+
+
+async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(
+    world: World, resolver: dict[bytes, bytes]
+) -> None:
+    await export(world)
+    message = world.messages()[0]
+    store, retention = world.bridge.store, Retention(spans=dict.fromkeys(Content, timedelta(days=30)))
+    store.write_sync(
+        lambda tx: set_exchange(tx, message.exchange, state=ExchangeState.DONE, at=world.clock.now)
+    )
+    now = world.clock.forward(days=31)
+    run = PurgeRun(key=world.bridge.new_key(), at=now, by="test", reason="test")
+    needed = needs_of(world.bridge.agreements, now)
+    for content in (Content.PAYLOAD, Content.EVIDENCE):
+        due = store.read_sync(
+            lambda tx, c=content: find_due(tx, c, retention, now=now, needed_until=needed)
+        ).due
+        store.write_sync(
+            lambda tx, due=due: purge_due(tx, due, retention, run=run, now=now, needed_until=needed)
+        )
+    archive = archive_of(world)
+
+    assert "NO LONGER THERE" in archive.read("README.txt").decode()
+    assert {p["content"] for p in manifest_of(archive)["purged"]} == {"payload", "evidence"}
+    assert "wire/01-received/body" not in archive.namelist()
+    verify(archive, "wire/02-answer/envelope.xml", resolver)

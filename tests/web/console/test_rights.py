@@ -1,0 +1,82 @@
+"""Every route asks a right, and every role has exactly the rights of the table."""
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bridge.store.rows import Role
+from bridge.web.console.app import console_app
+from bridge.web.console.rights import RIGHTS, Right, may
+from bridge.web.console.routes import RIGHTS_OF_ROUTES, ROUTES
+from bridge.web.console.visitor import Visitor
+
+FOR_ANYONE = {"/static/{name}", "/login", "/login/{token}"}
+
+
+def test_every_route_of_the_application_has_a_right(bridge: Any, options: Any) -> None:
+    app = console_app(bridge, settings=options)
+    routes = {
+        ("GET" if route.method == "HEAD" else route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource
+    }
+    assert routes == set(RIGHTS_OF_ROUTES)
+
+
+def test_only_the_login_page_and_static_files_are_for_anyone() -> None:
+    assert {route.path for route in ROUTES if route.right is Right.ANYONE} == FOR_ANYONE
+
+
+def test_every_role_has_its_row() -> None:
+    assert set(RIGHTS) == set(Role)
+
+
+def test_nobody_has_no_right_but_to_the_login_page() -> None:
+    assert [right for right in Right if may(None, right)] == [Right.ANYONE]
+
+
+@pytest.mark.parametrize("right", [Right.MEND, Right.UNMASK, Right.AGREE, Right.AUDIT, Right.CONTENT])
+def test_viewer_only_looks(right: Right) -> None:
+    assert not may(Role.VIEWER, right)
+
+
+def test_operator_does_not_unmask() -> None:
+    assert not may(Role.OPERATOR, Right.UNMASK)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_route_beyond_a_role_is_refused(enter: Any, role: Role) -> None:
+    browser = await enter(role)
+    token = await browser.token("/account")
+    for route in ROUTES:
+        if route.right is Right.ANYONE or may(role, route.right):
+            continue
+        path = route.path.replace("{key}", "01936a2b-7c3d-7111-8000-000000000001").replace("{name}", "x")
+        async with browser.session.request(
+            route.method, browser.base + path, data={"csrf": token} if route.method == "POST" else None
+        ) as answer:
+            assert (route.path, answer.status) == (route.path, 403)
+
+
+async def test_route_without_a_right_is_answered_to_nobody(bridge: Any, options: Any) -> None:
+    from tests.web.console.conftest import browsing
+
+    async def secret(_: web.Request) -> web.Response:
+        return web.Response(text="treasure")
+
+    app = console_app(bridge, settings=options)
+    app.router.add_get("/secret", secret)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with browsing(runner) as browser:
+        assert "treasure" not in await browser.get("/secret", status=403)
+    await runner.cleanup()
+
+
+def test_form_token_does_not_show_the_session() -> None:
+    visitor = Visitor(token="session-token")
+    assert "session-token" not in visitor.form_token
+    assert visitor.owns(visitor.form_token)
+    assert not Visitor().owns(Visitor().form_token)
