@@ -227,6 +227,10 @@ class HubSettings(Section):
         default="soh-1", description="Paths and names of the hub's contract."
     )
     timeout_seconds: float = Field(default=30.0, gt=0, description="Longest wait for one answer, in seconds.")
+    report_needs_person: bool = Field(
+        default=True,
+        description="A report without the BSN and age of anybody waits for a person instead of being offered.",
+    )
     pull: PullSettings = PullSettings()
 
 

@@ -10,6 +10,8 @@ import pytest
 from bridge.demo import BRIDGE, HUB, POLICE
 from bridge.pki import Flaw, Organisation, Pki, make_pki
 
+pytest_plugins = ["tests.conformance"]
+
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 STRANGER = Organisation(name="Vreemde", oin="00000001999990068000", stem="stranger")

@@ -8,6 +8,7 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,7 +76,7 @@ async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now)
                 gate=gate,
                 agreements=agreements,
                 mappings=mappings,
-                profile=default_profile(),
+                profile=replace(default_profile(), melding_needs_person=settings.hub.report_needs_person),
                 person_key=person_key,
                 hub=HubClient(
                     session,

@@ -22,6 +22,7 @@ from bridge.cli import (
     exchange,
     health,
     job,
+    mapping,
     message,
     serve,
     store,
@@ -49,6 +50,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")
 app.add_typer(cpa.app, name="cpa")
+app.add_typer(mapping.app, name="mapping")
 app.add_typer(store.app, name="store")
 event.app.command("check")(event_check.check)
 

@@ -31,6 +31,7 @@ from bridge.flow.seal_journal import start_sealing
 from bridge.log import configure_logging, get_logger
 from bridge.store.unit import Store
 from bridge.web.api.app import api_app, api_tls
+from bridge.web.api.runner import ApiRunner
 from bridge.web.partner import partner_app
 from bridge.web.runner import serving
 from bridge.web.tls import server_context
@@ -149,17 +150,23 @@ async def listening(bridge: Bridge, sockets: Sockets) -> AsyncIterator[None]:
         await stack.enter_async_context(
             serving(partner_app(bridge), sockets.partner, _partner_context(bridge))
         )
-        await stack.enter_async_context(_serving(api_app(bridge), sockets.api, api_tls(bridge.settings)))
+        api_context = api_tls(bridge.settings, check=bridge.gate.why_refused)
+        await stack.enter_async_context(_serving(ApiRunner, api_app(bridge), sockets.api, api_context))
         console = make_console(bridge)
-        await stack.enter_async_context(_serving(console, sockets.console, console_tls(bridge.settings)))
+        await stack.enter_async_context(
+            _serving(web.AppRunner, console, sockets.console, console_tls(bridge.settings))
+        )
         yield
 
 
 @asynccontextmanager
 async def _serving(
-    app: web.Application, listener: socket.socket, context: ssl.SSLContext | None
+    make_runner: type[web.AppRunner],
+    app: web.Application,
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
 ) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=10.0)
+    runner = make_runner(app, access_log=None, shutdown_timeout=10.0)
     await runner.setup()
     try:
         await web.SockSite(runner, listener, ssl_context=context).start()

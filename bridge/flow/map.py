@@ -30,17 +30,26 @@ from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
 from bridge.mapping.context import EventDraft, Mapped
 from bridge.mapping.run import run_mapping
-from bridge.store.blobs import read_blob
+from bridge.store.blobs import put_blob, read_blob
 from bridge.store.events import add_event
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import add_job, finish_job
-from bridge.store.messages import get_message, payloads_of, set_message_state, set_message_values
+from bridge.store.messages import (
+    add_payload,
+    get_message,
+    payloads_of,
+    set_message_state,
+    set_message_values,
+)
 from bridge.store.persons import index_persons
 from bridge.store.resources import put_resource
-from bridge.store.rows import Direction, Event, EventState, Job, Message, MessageState
+from bridge.store.rows import Direction, Event, EventState, Job, Message, MessageState, Payload
 from bridge.store.timeline import add_step
 
 KIND = "map"
+
+ATTACHMENTS_FROM = 1000
+"""Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
 
 MAX_MAPPED = 64 * 1024 * 1024
 """A first payload part larger than this is no XML to map."""
@@ -197,6 +206,7 @@ def keep_mapped(
     rows: Sequence[Event],
     *,
     at: datetime,
+    with_resource: bool = True,
 ) -> None:
     """Store what a message became: these events with their publish jobs, the resource, its state and its values."""
     subject = next((event.subject for event in outcome.events if event.subject), None)
@@ -212,7 +222,9 @@ def keep_mapped(
             due=at,
             at=at,
         )
-    _keep_resource(tx, bridge, message, outcome.mapped)
+    if with_resource:
+        _keep_resource(tx, bridge, message, outcome.mapped)
+        _keep_attachments(tx, message, outcome.mapped)
     set_message_values(tx, message.key, outcome.mapped.values)
     set_message_state(tx, message.key, MessageState.MAPPED, at=at, mapping=outcome.mapping, subject=subject)
     correlation = correlation_of(bridge.settings.identifiers.namespace, message)
@@ -236,6 +248,29 @@ def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Map
     )
     persons = (subject.identifier for subject in find_subjects(draft.body) if subject.kind == "bsn")
     index_persons(tx, bridge.person_key, persons, message.exchange)
+
+
+def _keep_attachments(tx: Connection, message: Message, mapped: Mapped) -> None:
+    """Octets that the mapping took out of the payload: kept with the message, found by their reference."""
+    known = {payload.content_id for payload in payloads_of(tx, message.key)}
+    position = ATTACHMENTS_FROM + len(known)
+    for attachment in mapped.attachments:
+        if attachment.reference in known:
+            continue
+        known.add(attachment.reference)
+        position += 1
+        blob, size = put_blob(tx, attachment.content)
+        add_payload(
+            tx,
+            Payload(
+                message=message.key,
+                position=position,
+                content_id=attachment.reference,
+                content_type="application/octet-stream",
+                blob=blob,
+                size=size,
+            ),
+        )
 
 
 def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:

@@ -19,11 +19,15 @@ from bridge.flow.trust import load_trust
 from bridge.log import get_logger
 from bridge.mapping.cases import run_cases
 from bridge.mapping.load import MappingSet, read_mapping_set
+from bridge.mapping.rules import RULES
 
 AGREEMENTS = "agreements"
 MAPPINGS = "mappings"
 TRUST = "trust"
 """Names of what is watched, as `bridge.problems` has them."""
+
+MAX_SAID = 50
+"""Of failed cases at most so many are named."""
 
 _Stamp = frozenset[tuple[str, int, int, int]]
 
@@ -113,9 +117,11 @@ def checked_mappings(folder: Path) -> MappingSet:
         raise ConfigError(error.lines) from error
     if not found.programs:
         raise ConfigError(["the folder holds no mapping, so every message would wait"])
-    failed = [str(fault) for result in run_cases(found, files) for fault in result.found]
+    failed = [fault for result in run_cases(found, files) for fault in result.found]
     if failed:
-        raise ConfigError(failed)
+        # Where and which rule only: the text of a failed case may quote the message.
+        said = [f"{fault.span}  {fault.code}  {RULES[fault.code].text}" for fault in failed]
+        raise ConfigError([*said[:MAX_SAID], "`bridge mapping test` shows the differences"])
     return found
 
 

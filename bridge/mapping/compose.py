@@ -132,7 +132,7 @@ class Writing(BaseMachine):
 
     def sourced(self, row: Row, way: Way, scope: Scope) -> Json:
         if not way.from_place:
-            return super().sourced(row, way, scope)
+            return None if self.kept_form(row, way, scope) else super().sourced(row, way, scope)
         if row.resource == ():
             return scope.json if isinstance(scope.json, str | bool | int) else None
         value = _reach(scope.json, row.resource or ())
@@ -150,8 +150,11 @@ class Writing(BaseMachine):
         return super().absent(row, way, scope)
 
     def kept_form(self, row: Row, way: Way, scope: Scope) -> str | None:
-        """How the message that was once read said that it had no value here."""
-        if not way.from_place or row.resource is None:
+        """How the message that was once read said that it had no value here.
+
+        It counts before other sources too: what the full data says has no value stays without one.
+        """
+        if row.resource is None or not _looks_there(row, way):
             return None
         path = (*row.resource[:-1], "_afwezig", row.resource[-1]) if row.resource else ("_afwezig", ".")
         form = _reach(scope.json, path)
@@ -371,6 +374,12 @@ def _present(particle: Particle, made: dict[str, list[Made]]) -> bool:
     if isinstance(particle, Shape):
         return particle.tag in made
     return any(_present(below, made) for below in particle.particles)
+
+
+def _looks_there(row: Row, way: Way) -> bool:
+    """The value comes from the row's own place in the resource, or from a list of sources with that place in it."""
+    own = "/".join(("resource", *(row.resource or ())))
+    return way.from_place or own in way.source.split(" or ")
 
 
 def _has_value(place: Place, scope: Scope) -> bool:

@@ -129,6 +129,13 @@ def payloads_of(tx: Connection, key: Key) -> tuple[Payload, ...]:
     return fetch(tx, Payload, select(tables.payload).where(row.message == key).order_by(row.position))
 
 
+def find_content(tx: Connection, content_id: str) -> str | None:
+    """The blob of a payload with this content id, of any message; None when there is none."""
+    row = tables.payload.c
+    found: str | None = tx.scalar(select(row.blob).where(row.content_id == content_id).limit(1))
+    return found
+
+
 def add_evidence(tx: Connection, evidence: Evidence) -> None:
     """The message and the blob must be there."""
     tx.execute(insert(tables.evidence).values(values_of(evidence)))

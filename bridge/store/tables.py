@@ -223,6 +223,7 @@ payload = Table(
     Column("blob", TEXT, ForeignKey("blob.sha256"), nullable=False),
     Column("size", BigInteger, nullable=False),
     Index(None, "blob"),
+    Index(None, "content_id"),
 )
 
 evidence = Table(

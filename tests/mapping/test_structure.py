@@ -61,14 +61,33 @@ def test_a_description_that_is_wrong_is_told(text: str) -> None:
 
 
 VALUES = [
-    ("text 2..4", "abc", True), ("text 2..4", "a", False), ("text =3", "abcd", False), ("digits 1..4", "12", True),
-    ("digits 4", "12", False), ("digits 2", "1x", False), ("number ..99", "100", False), ("number", "-1", False),
-    ("date", "20260101", True), ("date", " 20260101 ", True), ("date", "2026-01-01", False),
-    ("moment", "20260101", True),    ("moment", "2026", False), ("bsn", "012345672", True), ("bsn", "12345672", False), ("one J | N", "J", True),
-    ("one J | N", "j", False), ("= Di01", "Di01", True), ("= Di01", "Di02", False), ("list rol", "a", True),
-    ("list rol", "b", False), ("list unknown", "b", True), ("pattern [1-9][0-9]{3}[A-Z]{0,2}", "1234AB", True),
-    ("pattern [1-9][0-9]{3}[A-Z]{0,2}", "1234 AB", False), ("text", "", True), ("binary", "!!", True),
-]  # fmt: skip
+    ("text 2..4", "abc", True),
+    ("text 2..4", "a", False),
+    ("text =3", "abcd", False),
+    ("digits 1..4", "12", True),
+    ("digits 4", "12", False),
+    ("digits 2", "1x", False),
+    ("number ..99", "100", False),
+    ("number", "-1", False),
+    ("date", "20260101", True),
+    ("date", " 20260101 ", True),
+    ("date", "2026-01-01", False),
+    ("moment", "20260101", True),
+    ("moment", "2026", False),
+    ("bsn", "012345672", True),
+    ("bsn", "12345672", False),
+    ("one J | N", "J", True),
+    ("one J | N", "j", False),
+    ("= Di01", "Di01", True),
+    ("= Di01", "Di02", False),
+    ("list rol", "a", True),
+    ("list rol", "b", False),
+    ("list unknown", "b", True),
+    ("pattern [1-9][0-9]{3}[A-Z]{0,2}", "1234AB", True),
+    ("pattern [1-9][0-9]{3}[A-Z]{0,2}", "1234 AB", False),
+    ("text", "", True),
+    ("binary", "!!", True),
+]
 
 
 @pytest.mark.parametrize(("type_", "text", "good"), VALUES)

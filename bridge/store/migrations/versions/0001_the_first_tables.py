@@ -232,6 +232,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message", "position", name="pk_payload"),
     )
     op.create_index("ix_payload_blob", "payload", ["blob"])
+    op.create_index("ix_payload_content_id", "payload", ["content_id"])
 
 
 def downgrade() -> None:

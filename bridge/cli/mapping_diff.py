@@ -1,0 +1,184 @@
+"""`bridge mapping diff`: what a change of the mappings changes, over a folder of messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from lxml import etree
+
+from bridge.cli.mapping_files import Loaded, load_folder
+from bridge.cli.mapping_inputs import RECEIVER, SENDER, read_input
+from bridge.cli.options import Json
+from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
+from bridge.ebms.xml import parse_xml
+from bridge.errors import ConfigError, PeerError
+from bridge.flow.try_out import Trial, reading_context
+from bridge.mapping.context import Context, Mapped
+from bridge.mapping.diff import Change
+from bridge.mapping.diff import diff as compare
+from bridge.mapping.differences import ABSENT, Difference, json_differences
+from bridge.mapping.levels import at_level
+from bridge.mapping.load import MappingSet
+from bridge.mapping.run import run_mapping
+
+_ITEM = re.compile(r"/\d+(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """A value that fewer might see before."""
+
+    message: str
+    where: str
+    """`event`, `event of level 0` or `resource at level 1`, and the place in it."""
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The mappings folder as it was.", exists=True)],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="The mappings folder as it will be.", exists=True)
+    ],
+    corpus: Annotated[
+        Path | None,
+        typer.Option(
+            "--corpus",
+            metavar="DIR",
+            help="Folder with messages (*.xml). Default: the cases of NEW.",
+            exists=True,
+        ),
+    ] = None,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show the values; else only how long they are.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show what a change of the mappings changes in what messages become, grouped by place.
+
+    Exit code 1 when an event, or the resource at a lower level, gains a value: more people would see it.
+    Example: bridge mapping diff released/mappings mappings --corpus samples
+    """
+    before, after = load_folder(old), load_folder(new)
+    messages = read_corpus(corpus, after)
+    sets = before.compiled(), after.compiled()
+    changes = compare(*sets, messages, context=_context)
+    gains = tuple(find_gains(*sets, messages))
+    if json:
+        print_documents(_document(change, gains, reveal) for change in changes)
+    else:
+        _print(changes, gains, len(messages), reveal)
+    if gains:
+        raise typer.Exit(1)
+
+
+def read_corpus(folder: Path | None, new: Loaded) -> dict[str, etree._Element]:
+    """Every XML file that can be read. Raises ConfigError when there is none."""
+    if folder is None:
+        found = {n: t.encode() for n, t in new.files.items() if ".cases/" in n and n.endswith(".xml")}
+    else:
+        paths = sorted(path for path in folder.rglob("*.xml") if path.is_file())
+        found = {path.relative_to(folder).as_posix(): read_input(str(path)) for path in paths}
+    messages: dict[str, etree._Element] = {}
+    for name, octets in found.items():
+        try:
+            messages[name] = parse_xml(octets)
+        except PeerError as error:
+            tell(f"{name} is passed over: {error}")
+    if not messages:
+        raise ConfigError([f"{folder or new.root}: holds no message (*.xml) to compare with"])
+    return messages
+
+
+def find_gains(old: MappingSet, new: MappingSet, messages: Mapping[str, etree._Element]) -> Iterator[Gain]:
+    """What stands in an event or in a lower view of the resource and did not, of messages that both sets map."""
+    for name, root in messages.items():
+        before, after = (_public(mappings, name, root) for mappings in (old, new))
+        if before is None or after is None:
+            continue
+        for where, value in after.items():
+            for found in json_differences(before.get(where), value):
+                if found.old in (ABSENT, "None"):
+                    yield Gain(message=name, where=f"{where}: {found.path}".rstrip(": "))
+
+
+def _public(mappings: MappingSet, name: str, root: etree._Element) -> dict[str, Any] | None:
+    """What others than level 2 see of a message; None when no mapping maps it."""
+    program = mappings.for_xml(str(root.tag))
+    if program is None:
+        return None
+    plain = run_mapping(program, root, context=_context(name))
+    by_level = run_mapping(program, root, context=_context(name, levels=True))
+    if not isinstance(plain, Mapped) or not isinstance(by_level, Mapped):
+        return None
+    seen: dict[str, Any] = {}
+    for event in plain.events:
+        seen[f"event {event.type} {len(seen)}"] = _by_node(event.data)
+    for event in by_level.events:
+        if event.level in (0, 1):
+            seen[f"event {event.type} of level {event.level}"] = _by_node(event.data)
+    for level in (0, 1):
+        resource = plain.resource
+        view = at_level(resource.body, resource.levels, level) if resource else {}
+        seen[f"resource at level {level}"] = view
+    return seen
+
+
+def _by_node(data: dict[str, Any]) -> dict[str, Any]:
+    """The graph by the id of the node, so that another order is no difference."""
+    nodes = {str(node.get("@id")): node for node in data.get("@graph", ())}
+    return {**{key: value for key, value in data.items() if key != "@graph"}, "@graph": nodes}
+
+
+def _context(name: str, levels: bool = False) -> Context:
+    trial = Trial(mappings=_NONE, sender=SENDER, receiver=RECEIVER, levels=levels)
+    return reading_context(trial, name)
+
+
+_NONE = MappingSet(programs=(), sha="")
+
+
+def _document(change: Change, gains: tuple[Gain, ...], reveal: bool) -> dict[str, Any]:
+    return {
+        "message": change.message,
+        "old": change.old,
+        "new": change.new,
+        "differences": [_difference(one, reveal) for one in change.differences],
+        "gains": [gain.where for gain in gains if gain.message == change.message],
+    }
+
+
+def _difference(one: Difference, reveal: bool) -> dict[str, str]:
+    _, _, values = (str(one) if reveal else one.masked()).partition(": ")
+    return {"path": one.path, "change": values}
+
+
+def _print(changes: tuple[Change, ...], gains: tuple[Gain, ...], number: int, reveal: bool) -> None:
+    for change in changes:
+        if change.old != change.new:
+            print_line(f"{change.message}: {change.old or 'no mapping'} → {change.new or 'no mapping'}")
+    grouped: dict[str, list[str]] = {}
+    for change in changes:
+        for one in change.differences:
+            place = _ITEM.sub("/*", one.path)
+            grouped.setdefault(place, []).append(_difference(one, reveal)["change"])
+    if grouped:
+        lines = [(place, len(found), found[0]) for place, found in grouped.items()]
+        print_table(("place", "times", "for example"), lines, fold="for example")
+    if gains:
+        print_heading("More people would see")
+        places = _counted(gains, lambda gain: _ITEM.sub("/*", gain.where))
+        print_table(("where", "times"), [(where, count) for where, count in places.items()], fold="where")
+    tell(
+        f"{len(changes)} of {number} messages become something else; {len(gains)} values are gained lower down"
+    )
+
+
+def _counted(gains: tuple[Gain, ...], name: Callable[[Gain], str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for gain in gains:
+        counts[name(gain)] = counts.get(name(gain), 0) + 1
+    return counts

@@ -1,0 +1,209 @@
+"""`bridge mapping run`: what a file becomes, one JSON document per input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from bridge.cli.mapping_files import Config, Folder, load_folder
+from bridge.cli.mapping_inputs import (
+    ActionOption,
+    Files,
+    FromOption,
+    NowOption,
+    OnlyOption,
+    RefOption,
+    ResourceOption,
+    ServiceOption,
+    ToOption,
+    is_event,
+    make_trial,
+    read_input,
+    read_ref,
+    read_resource,
+)
+from bridge.cli.options import DEFAULT_CONFIG
+from bridge.cli.output import print_documents
+from bridge.ebms.xml import parse_xml
+from bridge.flow.try_out import INZAGE, Events, Message, Refused, Trial, try_event, try_message
+from bridge.hub.event import to_members, write_structured
+from bridge.mapping.context import Finding, RefExchange
+from bridge.mapping.differences import xml_differences
+from bridge.mapping.levels import at_level
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a run shows beside the plain outcome."""
+
+    level: int | None = None
+    back: bool = False
+    resource: Document | None = None
+    ref: RefExchange | None = None
+    only: str | None = None
+
+
+def run(
+    files: Files,
+    mappings: Folder = None,
+    level: Annotated[
+        int | None,
+        typer.Option(
+            "--level", min=0, max=2, help="Show of the resource, and of events, what this level sees."
+        ),
+    ] = None,
+    levels: Annotated[
+        bool, typer.Option("--levels", help="One event per information level, instead of one per fact.")
+    ] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="And the way back from there, with what differs.")
+    ] = False,
+    service: ServiceOption = None,
+    action: ActionOption = None,
+    sender: FromOption = None,
+    receiver: ToOption = None,
+    resource: ResourceOption = None,
+    ref: RefOption = None,
+    only: OnlyOption = None,
+    now: NowOption = None,
+    random: Annotated[
+        bool, typer.Option("--random", help="New ids each time, and the clock of this machine.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Always so: one JSON document per line.")] = True,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Run files through the mappings: XML becomes events and a resource, an event becomes a message.
+
+    No settings, store or keys are needed. The same input gives the same output: ids are made in a fixed namespace,
+    a BSN is hidden under a fixed key, and it is noon of 1 January 2026 unless --now says otherwise; a live bridge has
+    its own. Exit code 1 when nothing came of an input. Prints everything in the file, also about persons.
+    Example: bridge mapping run melding.xml --mappings mappings
+    """
+    trial = make_trial(
+        load_folder(mappings, config).compiled(),
+        sender=sender,
+        receiver=receiver,
+        service=service,
+        action=action,
+        now=now,
+        levels=levels,
+        random=random,
+    )
+    wish = Wish(level=level, back=back, resource=read_resource(resource), ref=read_ref(ref), only=only)
+    good = True
+    for name in files:
+        document = run_file(trial, name, wish)
+        print_documents([document])
+        good = good and "problem" not in document
+    if not good:
+        raise typer.Exit(1)
+
+
+def run_file(trial: Trial, name: str, wish: Wish) -> Document:
+    """The document of one input; keys are only ever added. Raises ConfigError when it cannot be read."""
+    octets = read_input(name)
+    if is_event(name, octets):
+        message = try_event(trial, octets, resource=wish.resource, ref=wish.ref, only=wish.only)
+        if isinstance(message, Refused):
+            return refused_document(name, message)
+        document = message_document(name, message)
+        return document | (_read_back(trial, message, wish) if wish.back else {})
+    events = try_message(trial, octets)
+    if isinstance(events, Refused):
+        return refused_document(name, events)
+    document = events_document(name, events, wish.level)
+    return document | (_compose_back(trial, events) if wish.back else {})
+
+
+def refused_document(name: str, refused: Refused) -> Document:
+    problem = {"code": refused.code, "text": refused.text}
+    return {"input": name, "mapping": refused.mapping, "problem": problem, **_findings(refused.findings)}
+
+
+def events_document(name: str, made: Events, level: int | None = None) -> Document:
+    events = [
+        to_members(event)
+        for event, draft in zip(made.events, made.mapped.events, strict=True)
+        if level is None or draft.level in (None, level)
+    ]
+    answer = made.mapped.answer
+    extra: Document = {}
+    if answer is not None:
+        extra["answer"] = {"about": answer.about, "outcome": answer.outcome}
+    if made.mapped.attachments:
+        extra["attachments"] = [
+            {"reference": a.reference, "size": len(a.content)} for a in made.mapped.attachments
+        ]
+    return {
+        "input": name,
+        "mapping": made.mapping,
+        "events": events,
+        "resource": _resource(made, level),
+        **extra,
+        **_findings(made.mapped.findings),
+    }
+
+
+def message_document(name: str, made: Message) -> Document:
+    composed = made.composed
+    message = {
+        "service": made.service,
+        "action": composed.action,
+        "payload": composed.payload.decode("utf-8"),
+        "header": dict(composed.header),
+    }
+    others = {"others": list(made.others)} if made.others else {}
+    return {
+        "input": name,
+        "mapping": made.mapping,
+        "message": message,
+        **others,
+        **_findings(composed.findings),
+    }
+
+
+def _resource(made: Events, level: int | None) -> Document | None:
+    draft = made.mapped.resource
+    if draft is None:
+        return None
+    body = draft.body if level is None else at_level(draft.body, draft.levels, level)
+    return {"type": draft.type, "id": draft.id, "url": f"{INZAGE}/{draft.type}/{draft.id}", "body": body}
+
+
+def _compose_back(trial: Trial, made: Events) -> Document:
+    """The message that the first event and the resource become again, and where it differs from what was read."""
+    if not made.program.direction.writes or not made.events:
+        return {"back": {"problem": f"{made.mapping} only reads"}}
+    kept = {one.reference: one.content for one in made.mapped.attachments}
+    again = try_event(
+        trial,
+        write_structured(made.events[0]),
+        resource=made.mapped.resource.body if made.mapped.resource else None,
+        only=made.program.name,
+        attachment=kept.get,
+    )
+    if isinstance(again, Refused):
+        return {"back": {"problem": again.text}}
+    found = xml_differences(made.program, made.root, parse_xml(again.composed.payload))
+    differences = [{"path": d.path, "read": d.old, "composed": d.new} for d in found]
+    message = message_document("", again)["message"]
+    return {"message": message, "back": {"same": not differences, "differences": differences}}
+
+
+def _read_back(trial: Trial, made: Message, wish: Wish) -> Document:
+    """What the composed message becomes when it is read."""
+    again = try_message(trial, made.composed.payload)
+    if isinstance(again, Refused):
+        return {"back": {"problem": again.text}}
+    document = events_document("", again, wish.level)
+    return {"events": document["events"], "resource": document["resource"]}
+
+
+def _findings(findings: tuple[Finding, ...]) -> Document:
+    if not findings:
+        return {}
+    return {"findings": [{"rule": f.rule, "place": f.place, "row": f.row, "text": f.text} for f in findings]}
