@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bridge.cli.store_keys import load_master_keys
 from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
 from bridge.ebms.keys import KeyPair, load_key_pair
 from bridge.ebms.model import PartyId
@@ -41,8 +42,13 @@ def utc_now() -> datetime:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> AsyncIterator[Bridge]:
-    """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault."""
+async def assemble(
+    settings: Settings, *, now: Callable[[], datetime] = utc_now, mappings: MappingSet | None = None
+) -> AsyncIterator[Bridge]:
+    """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault.
+
+    `mappings` that are compiled already are not read again.
+    """
     own = load_own_identities(settings)
     agreements, refused = usable_agreements(
         load_agreements(settings.agreements.folder), own, now=now(), production=settings.production
@@ -53,9 +59,11 @@ async def assemble(settings: Settings, *, now: Callable[[], datetime] = utc_now)
         production=settings.production,
         stale_for=timedelta(hours=settings.trust.stale_crl_hours),
     )
-    mappings = load_mapping_folder(settings.mappings.folder)
+    mappings = mappings or load_mapping_folder(settings.mappings.folder)
     person_key = load_person_key(settings.identifiers.person_key_file)
-    store = Store.open(settings.store.url, create=True)
+    store = Store.open(
+        settings.store.url, create=True, masters=load_master_keys(settings.store.encryption)
+    )
     keys = KeyMaker()
     identities = _client_identities(settings, own, gate)
     try:

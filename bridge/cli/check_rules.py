@@ -176,7 +176,7 @@ def mappings(case: Case) -> Iterator[Finding]:
 
 def store(case: Case) -> Iterator[Finding]:
     try:
-        found = store_status(case.settings.store.url)
+        found = store_status(case.settings.store)
     except ConfigError as error:
         yield from errors(Group.STORE, "store.url", error.problems)
         return

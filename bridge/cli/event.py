@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.opened import open_store, pick
 from bridge.cli.options import (
     DEFAULT_CONFIG,
@@ -30,6 +31,8 @@ from bridge.cli.output import (
     tell,
 )
 from bridge.cli.steps import print_steps
+from bridge.flow.bridge import Bridge
+from bridge.flow.mend import Actor, Mended, release, retry_event
 from bridge.store.events import EventFilter, list_events
 from bridge.store.rows import Direction, Event, EventState
 from bridge.store.timeline import steps_of
@@ -100,6 +103,48 @@ def show(
         print_facts(document)
         print_heading("Steps of its exchange")
         print_steps(steps, opened.zone)
+
+
+@app.command("retry")
+def retry_(
+    id: Annotated[str, typer.Argument(help="Event id, interactieId, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Offer an event that the hub rejected again: as a new event that names the former one.
+
+    Example: bridge event retry 01936a2b-7c3d --reason "hub was mended"
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        event = await bridge.store.read(lambda tx: _find(tx, id))
+        return await retry_event(bridge, event.key, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
+@app.command("release")
+def release_(
+    id: Annotated[str, typer.Argument(help="Event id, interactieId, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Compose messages again from an event that was set aside.
+
+    Example: bridge event release 01936a2b-7c3d --reason "agreement is there"
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        event = await bridge.store.read(lambda tx: _find(tx, id))
+        return await release(bridge, event.key, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
 
 
 def _find(tx: Connection, text: str) -> Event:

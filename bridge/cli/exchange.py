@@ -5,6 +5,17 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from bridge.cli.mending import (
+    BulkLimit,
+    CauseOption,
+    DryRun,
+    Reason,
+    check_reason_given,
+    mend_by_cause,
+    one_or_cause,
+    tell_mended,
+    with_bridge,
+)
 from bridge.cli.opened import open_store, pick
 from bridge.cli.options import (
     DEFAULT_CONFIG,
@@ -27,10 +38,13 @@ from bridge.cli.output import (
     tell,
 )
 from bridge.cli.steps import print_steps
+from bridge.flow.bridge import Bridge
+from bridge.flow.causes import list_causes, mend_exchange
+from bridge.flow.mend import Actor, Mended, resolve
 from bridge.ids import Key
 from bridge.store.exchanges import ExchangeFilter, find_exchanges, list_exchanges
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
-from bridge.web.console.documents import dossier_document, exchange_document
+from bridge.web.console.documents import cause_document, dossier_document, exchange_document
 from bridge.web.console.dossier import find_dossier
 from bridge.web.console.filters import matches, may_be_bsn
 
@@ -131,6 +145,82 @@ def show(
         print_heading("Related")
         related = [(e.key, e.state, e.title, e.subject) for e in dossier.related]
         print_table(("key", "state", "what", "subject"), related, fold="what")
+
+
+@app.command()
+def causes(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """List why exchanges need a person: one line per cause, with one exchange as example.
+
+    Example: bridge exchange causes
+    """
+    with open_store(config) as opened:
+        found = opened.store.read_sync(list_causes)
+        if json:
+            print_documents(cause_document(cause) for cause in found)
+            return
+        rows = [
+            (c.id, c.count, local_time(c.oldest, opened.zone), c.partner, c.title, c.text, c.sample)
+            for c in found
+        ]
+        print_table(("cause", "count", "oldest", "partner", "what", "reason", "example"), rows, fold="reason")
+
+
+@app.command()
+def mend(
+    id: Annotated[
+        str | None, typer.Argument(help="A key or its beginning, or any id that occurs in it.")
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    cause: CauseOption = None,
+    limit: BulkLimit = None,
+) -> None:
+    """Do what brings an exchange further: replay what is parked, send or offer again what stopped.
+
+    Example: bridge exchange mend --cause 4f1d09aa3c --limit 50 --reason "mapping mended"
+    """
+    one_or_cause(id, cause, limit, dry_run=dry_run)
+    check_reason_given(reason, dry_run=dry_run)
+    if cause is not None and limit is not None:
+        mend_by_cause(config, cause, limit, reason, settle=False, json=json)
+        return
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        exchange = await bridge.store.read(lambda tx: _find(tx, id or ""))
+        return await mend_exchange(bridge, exchange.key, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
+@app.command("resolve")
+def resolve_(
+    id: Annotated[
+        str | None, typer.Argument(help="A key or its beginning, or any id that occurs in it.")
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    cause: CauseOption = None,
+    limit: BulkLimit = None,
+) -> None:
+    """Settle what stopped in an exchange and was put right elsewhere: it asks for attention no longer.
+
+    Example: bridge exchange resolve 01936a2b-7c3d --reason "sent by phone"
+    """
+    one_or_cause(id, cause, limit, dry_run=dry_run)
+    check_reason_given(reason, dry_run=dry_run)
+    if cause is not None and limit is not None:
+        mend_by_cause(config, cause, limit, reason, settle=True, json=json)
+        return
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        exchange = await bridge.store.read(lambda tx: _find(tx, id or ""))
+        return await resolve(bridge, exchange.key, note=reason, dry_run=dry_run, by=by)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
 
 
 def _find(tx: Connection, text: str) -> Exchange:

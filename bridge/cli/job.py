@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.opened import open_store, pick
 from bridge.cli.options import (
     DEFAULT_CONFIG,
@@ -18,6 +19,8 @@ from bridge.cli.options import (
     read_moment,
 )
 from bridge.cli.output import local_time, print_documents, print_facts, print_table, short_keys, tell
+from bridge.flow.bridge import Bridge
+from bridge.flow.mend import Actor, Mended, revive
 from bridge.ids import Key
 from bridge.store.jobs import JobFilter, get_job, list_jobs
 from bridge.store.rows import Job, JobState, NoSuchRow
@@ -86,6 +89,27 @@ def show(
             print_documents([document])
         else:
             print_facts(document)
+
+
+@app.command("revive")
+def revive_(
+    id: Annotated[str, typer.Argument(help="A key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Try a job again that was given up.
+
+    Example: bridge job revive 01936a2b-7c3d --reason "disk was full"
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        job = await bridge.store.read(lambda tx: _find(tx, id))
+        return await revive(bridge, job.key, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
 
 
 def _find(tx: Connection, text: str) -> Job:

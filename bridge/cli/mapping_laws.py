@@ -137,12 +137,14 @@ class _Maker:
     def element(self, place: Place) -> etree._Element:
         shape = place.shape
         made = etree.Element(shape.tag)
-        if shape.type.entity is not None and shape.type.required:
-            made.set(f"{{{self.stuf}}}entiteittype", shape.type.entity)
+        is_empty = place.dropped or (shape.absence.nillable and self.random.random() < 0.1)
+        code = shape.type.entity or self.any_entity(place)
+        if code:
+            made.set(f"{{{self.stuf}}}entiteittype", code)
         for attribute in shape.attributes:
             if attribute.required:
                 made.set(attribute.clark, attribute.type.fixed or "1")
-        if place.dropped or (shape.absence.nillable and self.random.random() < 0.1):
+        if is_empty:
             self.empty(made, shape, "nietOndersteund" if place.dropped else "geenWaarde")
         elif shape.type.kind is Kind.EXTRA:
             extra = etree.SubElement(made, f"{{{self.stuf}}}extraElement", naam="proef")
@@ -152,6 +154,13 @@ class _Maker:
         else:
             made.extend(self.children(shape.particles, place))
         return made
+
+    def any_entity(self, place: Place) -> str | None:
+        """Where any code will do: the one that composing falls back on."""
+        if place.shape.type.kind is not Kind.ENTITY or not place.shape.type.required:
+            return None
+        ways = [row.write for name, row in place.attributes.items() if name.endswith("}entiteittype")]
+        return next((way.missing.arg for way in ways if way and way.missing.arg), "NPS")
 
     def empty(self, made: etree._Element, shape: Shape, reason: str) -> None:
         if not shape.absence.nillable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +28,7 @@ from bridge.mapping.jsonschema import mapping_schema
 from bridge.mapping.lint import fixes, lint_files
 from bridge.mapping.rules import RULES, Rule
 
+_NAME = re.compile(r"[\w:.-]+(?:/[\w:.-]+)*")
 _MENDS = 10
 """Each round of mends may bring new ones to light; more rounds than this would go in a circle."""
 
@@ -116,7 +118,7 @@ def mend(loaded: Loaded, wanted: tuple[str, ...]) -> Loaded:
     """Write the certain mends to the files; one that does not take errors away is left out."""
     for _ in range(_MENDS):
         found = problems(loaded, wanted)
-        changed = fixes(found, loaded.files)
+        changed = fixes(tuple(one for one in found if _is_one_name(one, loaded)), loaded.files)
         better = Loaded(root=loaded.root, files={**loaded.files, **changed})
         if not changed or _errors(problems(better, wanted)) >= _errors(found):
             break
@@ -125,6 +127,17 @@ def mend(loaded: Loaded, wanted: tuple[str, ...]) -> Loaded:
             tell(f"mended {loaded.shown(name)}")
         loaded = better
     return loaded
+
+
+def _is_one_name(found: Diagnostic, loaded: Loaded) -> bool:
+    """The marked text is a whole name and nothing else, so that putting another in its place breaks nothing."""
+    lines = loaded.files.get(found.span.file, "").split("\n")
+    if found.replacement is None or found.span.line > len(lines):
+        return False
+    line, start = lines[found.span.line - 1], found.span.column - 1
+    end = start + found.span.length
+    around = line[max(start - 1, 0) : start] + line[end : end + 1]
+    return bool(_NAME.fullmatch(line[start:end])) and not _NAME.search(around)
 
 
 def sarif(found: Sequence[Diagnostic]) -> dict[str, Any]:
@@ -159,9 +172,9 @@ def _print(loaded: Loaded, found: Sequence[Diagnostic]) -> None:
 
 
 def _print_rule(one: Rule) -> None:
-    print_facts({"rule": one.code, "level": one.severity, "says": one.text, "why": one.why})
-    if not one.wrong:
-        print_facts({"do": one.right})
+    do = "" if one.wrong else one.right
+    print_facts({"rule": one.code, "level": one.severity, "says": one.text, "why": one.why, "do": do})
+    if do:
         return
     for title, example in (("right", one.right), ("wrong", one.wrong)):
         print_line(f"{title}:")

@@ -77,6 +77,7 @@ def skeleton(standard: Standard, root: Shape) -> str:
         "match:",
         f"  xml:   {{root: {root.name}}}",
         f"  event: {{type: {TODO}.{TODO}}}                # the event type that this message becomes",
+        *(["lists:", *(f"  {one}: lists/{one}.csv" for one in sorted(parts.lists))] if parts.lists else []),
         "needs: {resource: yes}",
         f'resource: {{type: {TODO}, key: "{{{key}}}"}}    # the kind of resource, and the row that is its business key',
         "",
@@ -86,7 +87,8 @@ def skeleton(standard: Standard, root: Shape) -> str:
         "",
         "graph:                                     # classes and properties stand in vocabulary.yaml",
         f'  zaak:        {{id: entity, class: {TODO}, wasGeneratedBy: ->handeling, inzageUrl: "{{resource/url}}"}}',
-        f'  handeling:   {{id: activity, class: {TODO}, endedAtTime: "{{event/time}}", wasAssociatedWith: ->organisatie}}',
+        f'  handeling:   {{id: activity, class: {TODO}, endedAtTime: "{{event/time}}",',
+        "                wasAssociatedWith: ->organisatie}",
         '  organisatie: {id: agent(header/from), class: Organisatie, identifier: "{header/from}"}',
         "",
         "events:",
@@ -111,6 +113,7 @@ class _Parts:
     each: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    lists: set[str] = field(default_factory=set)
     key: str = ""
 
     def children(self, shape: Shape, below: str, indent: str) -> None:
@@ -136,6 +139,9 @@ class _Parts:
         words = [f"xml: {place}", f"resource: {name}"]
         if shape.type.kind in _CONVERSIONS:
             words.append(f"as: {_CONVERSIONS[shape.type.kind]}")
+        if shape.type.kind is Kind.LIST:
+            self.lists.add(shape.type.values[0])
+            words.append(f"as: list({shape.type.values[0]})")
         if shape.many:
             words.append("repeat: yes")
         elif not self.key and not below and shape.type.kind is Kind.TEXT and shape.privacy == "zaak":

@@ -76,11 +76,11 @@ def row_documents(program: Program) -> Iterator[dict[str, Any]]:
 
 def _why(program: Program, row: Row) -> str:
     """Where a value comes from that is not read from or written to its own place, or why it goes one way."""
-    said = []
-    if row.read is not None and not row.read.from_place:
-        said.append(f"read: {row.read.source}")
-    if row.write is not None and not row.write.from_place:
-        said.append(f"written: {row.write.source}")
+    said = [
+        f"{word}: {way.source or repr(way.const)}"
+        for word, way in (("read", row.read), ("written", row.write))
+        if way is not None and not way.from_place and (way.source or way.const)
+    ]
     if row.write is None and program.direction.writes and row.shape is not None:
         said.append("not written")
     return "; ".join(said)

@@ -3,9 +3,11 @@
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
-from bridge.cli.opened import open_store, pick
+from bridge.cli import message_keep
+from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
+from bridge.cli.message_keep import find_message_named
+from bridge.cli.opened import open_store
 from bridge.cli.options import (
     DEFAULT_CONFIG,
     Before,
@@ -27,14 +29,19 @@ from bridge.cli.output import (
     tell,
 )
 from bridge.cli.steps import print_steps
-from bridge.store.messages import MessageFilter, find_by_message_id, list_messages
-from bridge.store.rows import Direction, Message, MessageState
+from bridge.flow.bridge import Bridge
+from bridge.flow.mend import Actor, Mended, replay, resend
+from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.rows import Direction, MessageState
 from bridge.store.timeline import steps_of
 from bridge.web.console.documents import message_document, message_file_document, step_document
 from bridge.web.console.dossier import read_message_file
 from bridge.web.console.views import size_text
 
-app = typer.Typer(help="ebMS messages: list them, or show one with its parts, evidence and steps.")
+app = typer.Typer(help="ebMS messages: list and show them, replay or send one again.")
+
+for command in (message_keep.evidence, message_keep.hold, message_keep.release):
+    app.command()(command)
 
 
 @app.command("list")
@@ -104,7 +111,7 @@ def show(
     Example: bridge message show 01936a2b-7c3d
     """
     with open_store(config) as opened:
-        message = opened.store.read_sync(lambda tx: _find(tx, id))
+        message = opened.store.read_sync(lambda tx: find_message_named(tx, id))
         file, steps = opened.store.read_sync(
             lambda tx: (read_message_file(tx, message), steps_of(tx, message.exchange))
         )
@@ -133,10 +140,51 @@ def show(
         print_steps(steps, opened.zone)
 
 
-def _find(tx: Connection, text: str) -> Message:
-    return pick(
-        "message",
-        text,
-        exact=lambda id: find_by_message_id(tx, id),
-        below=lambda top: list_messages(tx, MessageFilter(), before=top, limit=11),
-    )
+@app.command("replay")
+def replay_(
+    id: Annotated[str, typer.Argument(help="MessageId, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    offer_again: Annotated[
+        bool, typer.Option("--offer-again", help="Also offer anew what the hub processed already.")
+    ] = False,
+) -> None:
+    """Map a received message again, with the mapping of now; --dry-run shows the difference, without values.
+
+    Example: bridge message replay 01936a2b-7c3d --dry-run
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        message = await bridge.store.read(lambda tx: find_message_named(tx, id))
+        return await replay(
+            bridge, message.key, dry_run=dry_run, by=by, reason=reason, offer_again=offer_again
+        )
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
+@app.command("resend")
+def resend_(
+    id: Annotated[str, typer.Argument(help="MessageId, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    same: Annotated[
+        bool, typer.Option("--same", help="The very same message, while its TimeToLive lasts.")
+    ] = False,
+) -> None:
+    """Send a failed or expired message again, as a new message with the same content.
+
+    Example: bridge message resend 01936a2b-7c3d --reason "partner is back"
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        message = await bridge.store.read(lambda tx: find_message_named(tx, id))
+        return await resend(bridge, message.key, same=same, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from bridge.cli.store_keys import load_master_keys
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError
 from bridge.ids import Key
@@ -36,7 +37,8 @@ class Opened:
 def open_store(config: Path) -> Iterator[Opened]:
     """Raises ConfigError for settings or a store with which nothing can be done."""
     settings = load_settings(config)
-    with Store.open(settings.store.url) as store:
+    masters = load_master_keys(settings.store.encryption)
+    with Store.open(settings.store.url, masters=masters) as store:
         yield Opened(settings=settings, store=store)
 
 

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bridge.cli.assemble import assemble
 from bridge.cli.console import console_tls, make_console
+from bridge.cli.store_keys import load_master_keys
 from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
@@ -78,7 +79,8 @@ def serve(
     """
     settings = load_settings(config)
     configure_logging()
-    Store.open(settings.store.url, create=True).close()
+    masters = load_master_keys(settings.store.encryption)
+    Store.open(settings.store.url, create=True, masters=masters).close()
     sockets = bind(settings)
 
     def tell_ready() -> None:

@@ -6,15 +6,30 @@ from typing import Any
 
 import typer
 
+from bridge.cli import store_copy, store_keep
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts
-from bridge.config import load_settings
+from bridge.cli.store_keys import load_master_keys
+from bridge.config import StoreSettings, load_settings
 from bridge.errors import BridgeError
 from bridge.store.engines import file_of, read_url
 from bridge.store.unit import Store, current_version, head_version
 from bridge.store.unit import upgrade as upgrade_store
 
-app = typer.Typer(help="The store: its version, and bringing it up to date.", no_args_is_help=True)
+app = typer.Typer(help="The store: its version, copies, retention and keys.", no_args_is_help=True)
+
+for command in (
+    store_copy.backup,
+    store_copy.restore,
+    store_copy.move,
+    store_keep.verify,
+    store_keep.purge,
+    store_keep.purged,
+    store_keep.holds,
+    store_keep.rekey,
+    store_keep.find_person,
+):
+    app.command()(command)
 
 
 @app.command()
@@ -45,7 +60,7 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 
     Exit code 1 when it has not. Example: bridge store status --config bridge.toml
     """
-    document = store_status(load_settings(config).store.url)
+    document = store_status(load_settings(config).store)
     if json:
         print_documents([document])
     else:
@@ -54,12 +69,14 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def store_status(url: str) -> dict[str, Any]:
+def store_status(settings: StoreSettings) -> dict[str, Any]:
     """What is known of the store, and in `problem` what to do about it. Raises nothing of the store's."""
+    url = settings.url
     found: dict[str, Any] = {"store": _shown(url), "needed": head_version(), "version": None}
     try:
         found["version"] = current_version(url)
-        with Store.open(url, readers=1, writers=1):
+        masters = load_master_keys(settings.encryption)
+        with Store.open(url, readers=1, writers=1, masters=masters):
             return found | {"size": _size(url), "ready": True, "problem": None}
     except BridgeError as error:
         return found | {"size": None, "ready": False, "problem": str(error)}

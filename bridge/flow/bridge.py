@@ -86,8 +86,8 @@ class Bridge:
     random: Callable[[int], bytes]
     own: tuple[OwnIdentity, ...]
     gate: Gate
-    agreements: Agreements
-    mappings: MappingSet
+    agreements: Agreements = field(repr=False)
+    mappings: MappingSet = field(repr=False)
     profile: Profile
     person_key: bytes = field(repr=False)
     hub: HubClient

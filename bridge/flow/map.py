@@ -28,7 +28,7 @@ from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
-from bridge.mapping.context import EventDraft, Mapped
+from bridge.mapping.context import Answer, EventDraft, Mapped
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import put_blob, read_blob
 from bridge.store.events import add_event
@@ -36,6 +36,7 @@ from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import add_job, finish_job
 from bridge.store.messages import (
     add_payload,
+    find_by_message_id,
     get_message,
     payloads_of,
     set_message_state,
@@ -43,10 +44,22 @@ from bridge.store.messages import (
 )
 from bridge.store.persons import index_persons
 from bridge.store.resources import put_resource
-from bridge.store.rows import Direction, Event, EventState, Job, Message, MessageState, Payload
+from bridge.store.rows import (
+    Direction,
+    Event,
+    EventState,
+    ExchangeState,
+    Job,
+    Message,
+    MessageState,
+    Payload,
+)
 from bridge.store.timeline import add_step
 
 KIND = "map"
+
+REFUSED_ANSWER = "refused"
+"""How a mapping names a technical answer that says no; the other outcomes are good."""
 
 ATTACHMENTS_FROM = 1000
 """Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
@@ -225,6 +238,8 @@ def keep_mapped(
     if with_resource:
         _keep_resource(tx, bridge, message, outcome.mapped)
         _keep_attachments(tx, message, outcome.mapped)
+    if outcome.mapped.answer is not None:
+        _note_answer(tx, message, outcome.mapped.answer, at=at)
     set_message_values(tx, message.key, outcome.mapped.values)
     set_message_state(tx, message.key, MessageState.MAPPED, at=at, mapping=outcome.mapping, subject=subject)
     correlation = correlation_of(bridge.settings.identifiers.namespace, message)
@@ -271,6 +286,32 @@ def _keep_attachments(tx: Connection, message: Message, mapped: Mapped) -> None:
                 size=size,
             ),
         )
+
+
+def _note_answer(tx: Connection, message: Message, answer: Answer, *, at: datetime) -> None:
+    """A technical answer of the message standard says how a message of ours fared: it stands on its timeline."""
+    if message.ref_to_message_id is None:
+        return
+    sent = find_by_message_id(tx, message.ref_to_message_id, direction=Direction.OUT)
+    for asked in sent:
+        failed = answer.outcome == REFUSED_ANSWER
+        detail = {
+            "message_id": asked.message_id,
+            "answered_by": message.message_id,
+            "outcome": answer.outcome,
+        }
+        add_step(
+            tx,
+            exchange=asked.exchange,
+            at=at,
+            side="ebms",
+            what="message.answered",
+            outcome="failed" if failed else "ok",
+            detail=detail,
+        )
+        if failed:
+            reason = f"the partner's system answered {answer.outcome}"
+            set_exchange(tx, asked.exchange, state=ExchangeState.ATTENTION, reason=reason, at=at)
 
 
 def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:

@@ -157,8 +157,8 @@ def try_event(
     try:
         event = read_structured(body)
     except EventRejected as rejected:
-        first = rejected.broken[0]
-        return Refused(mapping=None, code=first.rule, text=str(rejected))
+        text = "; ".join(f"{one.rule} {one.text} ({one.where or 'the whole'})" for one in rejected.broken)
+        return Refused(mapping=None, code=rejected.broken[0].rule, text=text)
     programs = [p for p in trial.mappings.for_event(event.type) if only in (None, p.name)]
     if not programs:
         named = f" named {only}" if only else ""

@@ -106,6 +106,7 @@ DEFAULT_TYPES: Final[tuple[EventType, ...]] = (
 DEFAULT_LOOKUPS: Final[tuple[tuple[str, str], ...]] = (
     ("uitkomst-overleg", f"{_UUO}.uitkomst-ingezien"),
     ("melding", f"{_MELDING}.melding-ingezien"),
+    ("uitkomst-melding", f"{_MELDING}.melding-ingezien"),
     ("bekendheid", f"{_VERRIJKING}.bekendheid-ingezien"),
     ("casusinformatie", f"{_VERRIJKING}.casusinformatie-ingezien"),
     ("onderzoek", f"{_ANALYSE}.onderzoek-ingezien"),

@@ -81,7 +81,7 @@ class EventDraft:
     time: datetime
     time_from: str
     """`content`, `message` or `received`."""
-    data: dict[str, Json]
+    data: dict[str, Json] = field(repr=False)
     level: int | None
     family: str | None
     activity_id: str | None
@@ -97,8 +97,8 @@ class ResourceDraft:
 
     type: str
     id: str
-    body: dict[str, Json]
-    levels: Mapping[str, int]
+    body: dict[str, Json] = field(repr=False)
+    levels: Mapping[str, int] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,7 @@ class EventView:
     type: str
     subject: str
     time: datetime
-    data: Mapping[str, Json]
+    data: Mapping[str, Json] = field(repr=False)
     source: str = ""
     extensions: Mapping[str, str] = field(default_factory=dict)
 

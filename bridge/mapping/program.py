@@ -29,7 +29,7 @@ class Machine(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Scope:
     group: Group
     parent: Scope | None
@@ -99,7 +99,7 @@ class Way:
     uses: tuple[Row, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Row:
     """One value. Its two ways are filled in when all rows of the mapping are known."""
 
@@ -127,7 +127,7 @@ class Row:
         return "⇄" if self.read and self.write else ("→" if self.read else "←")
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Place:
     """An element of the message and what the mapping does with it."""
 
@@ -155,7 +155,7 @@ class Place:
     loose: bool = False
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Group:
     """The message itself (id empty) or an element that repeats."""
 
@@ -188,7 +188,7 @@ class Group:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Property:
     """A name in the graph or beside it, and the node that it points to or the value."""
 
@@ -199,7 +199,7 @@ class Property:
     uses: tuple[Row, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Node:
     id: str
     span: Span
@@ -213,7 +213,7 @@ class Node:
     id_uses: tuple[Row, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Event:
     type: str
     span: Span
@@ -229,7 +229,7 @@ class Event:
     levels: tuple[tuple[int, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Program:
     name: str
     version: int
@@ -267,3 +267,6 @@ class Program:
 
     def __str__(self) -> str:
         return self.label
+
+    def __repr__(self) -> str:
+        return f"<Program {self.label}>"

@@ -60,7 +60,7 @@ class Attribute:
     type: Type
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Shape:
     """One element: what it is called, how often it stands, what it holds."""
 

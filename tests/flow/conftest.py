@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -15,13 +16,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bridge.cli.assemble import assemble
+from bridge.cli.assemble import assemble, load_mapping_folder
 from bridge.cli.serve import _partner_context
 from bridge.config import Settings, load_settings
-from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, SAMPLE, tls_of, write_settings
+from bridge.demo import BRIDGE, CPA_ID, HUB, MAPPINGS, POLICE, SAMPLE, tls_of, write_settings
 from bridge.flow.bridge import Bridge
 from bridge.flow.jobs import make_worker
 from bridge.flow.worker import Worker
+from bridge.mapping.load import MappingSet
 from bridge.pki import Pki
 from bridge.simulate import Hub, HubSettings, Partner, PartnerSettings, Peer, Profile
 from bridge.simulate.tls import client_context
@@ -33,6 +35,12 @@ from bridge.store.timeline import steps_of
 from bridge.web.partner import partner_app
 from bridge.web.runner import serving
 from tests.conftest import Clock
+
+
+@functools.cache
+def compiled_mappings() -> MappingSet:
+    """The mappings of the project: compiling them takes longer than most tests."""
+    return load_mapping_folder(MAPPINGS)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,7 +159,7 @@ async def open_world(
             ),
         )
         settings = settings_change(with_partner(_settings(config), **partner_change))
-        bridge = await stack.enter_async_context(assemble(settings, now=clock))
+        bridge = await stack.enter_async_context(assemble(settings, now=clock, mappings=compiled_mappings()))
         listener = socket.create_server(("127.0.0.1", 0))
         scheme = "https" if settings.partner_listener.tls else "http"
         url = f"{scheme}://localhost:{listener.getsockname()[1]}/ebms"

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -54,34 +55,36 @@ def files(archive: zipfile.ZipFile, what: str) -> list[dict[str, Any]]:
     return [file for file in manifest_of(archive)["files"] if file.get("what") == what]
 
 
-@pytest.fixture
-def resolver() -> Iterator[dict[bytes, bytes]]:
+@contextmanager
+def resolving(known: dict[bytes, bytes]) -> Iterator[None]:
     """Lets xmlsec fetch `cid:` URIs: what `--url-map` is to the command."""
-    known: dict[bytes, bytes] = {}
+    xmlsec.cleanup_callbacks()
     xmlsec.register_callbacks(
         lambda name: name in known,
         lambda name: io.BytesIO(known[name]),
         lambda stream, buffer: stream.readinto(buffer),
         lambda stream: stream.close(),
     )
-    yield known
-    xmlsec.cleanup_callbacks()
-    xmlsec.register_default_callbacks()
+    try:
+        yield
+    finally:
+        xmlsec.cleanup_callbacks()
+        xmlsec.register_default_callbacks()
 
 
-def verify(archive: zipfile.ZipFile, path: str, resolver: dict[bytes, bytes]) -> None:
+def verify(archive: zipfile.ZipFile, path: str) -> None:
     """As the README says: the signature of one envelope, with a certificate of the archive."""
-    for file in files(archive, "payload"):
-        resolver[file["uri"].encode()] = archive.read(file["path"])
+    parts = {file["uri"].encode(): archive.read(file["path"]) for file in files(archive, "payload")}
     signer = next(file for file in files(archive, "certificate") if path in file["in"])
     assert any(place.startswith("agreement/") for place in signer["in"])
     root = etree.fromstring(archive.read(path))
     context = xmlsec.SignatureContext()
     context.key = xmlsec.Key.from_memory(archive.read(signer["path"]), xmlsec.constants.KeyDataFormatCertPem)
-    context.verify(root.find(f".//{DS}Signature"))
+    with resolving(parts):
+        context.verify(root.find(f".//{DS}Signature"))
 
 
-async def test_an_archive_is_verified_with_standard_tools(world: World, resolver: dict[bytes, bytes]) -> None:
+async def test_an_archive_is_verified_with_standard_tools(world: World) -> None:
     archive = await export(world)
 
     sums = dict(reversed(line.split("  ")) for line in archive.read("SHA256SUMS").decode().splitlines())
@@ -90,7 +93,7 @@ async def test_an_archive_is_verified_with_standard_tools(world: World, resolver
     envelopes = [file["path"] for file in files(archive, "envelope") if file["signed"]]
     assert [path.split("/")[1] for path in envelopes] == ["01-received", "02-answer"]
     for path in envelopes:
-        verify(archive, path, resolver)
+        verify(archive, path)
 
 
 async def test_the_receipt_repeats_the_digests_of_the_message(world: World) -> None:
@@ -104,7 +107,7 @@ async def test_the_receipt_repeats_the_digests_of_the_message(world: World) -> N
     assert repeated == signed and len(signed) == 2
 
 
-async def test_a_changed_payload_does_not_verify(world: World, resolver: dict[bytes, bytes]) -> None:
+async def test_a_changed_payload_does_not_verify(world: World) -> None:
     archive = await export(world)
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as copy:
@@ -113,7 +116,7 @@ async def test_a_changed_payload_does_not_verify(world: World, resolver: dict[by
             copy.writestr(name, octets + b" " if name.startswith("payload/") else octets)
 
     with pytest.raises(xmlsec.Error):
-        verify(zipfile.ZipFile(other), "wire/01-received/envelope.xml", resolver)
+        verify(zipfile.ZipFile(other), "wire/01-received/envelope.xml")
 
 
 async def test_the_octets_are_those_of_the_wire(world: World) -> None:
@@ -146,9 +149,7 @@ async def test_the_readme_names_the_files_of_this_archive(world: World) -> None:
         assert path in readme
 
 
-async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(
-    world: World, resolver: dict[bytes, bytes]
-) -> None:
+async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(world: World) -> None:
     await export(world)
     message = world.messages()[0]
     store, retention = world.bridge.store, Retention(spans=dict.fromkeys(Content, timedelta(days=30)))
@@ -170,4 +171,4 @@ async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(
     assert "NO LONGER THERE" in archive.read("README.txt").decode()
     assert {p["content"] for p in manifest_of(archive)["purged"]} == {"payload", "evidence"}
     assert "wire/01-received/body" not in archive.namelist()
-    verify(archive, "wire/02-answer/envelope.xml", resolver)
+    verify(archive, "wire/02-answer/envelope.xml")

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from bridge.cli.assemble import assemble
 from bridge.config import load_settings
 from bridge.demo import BRIDGE, CPA_ID, MAPPINGS, POLICE, SAMPLE, SUBJECT, write_settings
+from bridge.ebms.model import Service
 from bridge.flow import compose, map, publish
 from bridge.flow.bridge import Bridge
 from bridge.flow.exchange import settle_exchange
@@ -210,7 +211,8 @@ class Room:
                 "from_role": "Ontvanger",
                 "to_party": POLICE.oin,
                 "to_role": "Melder",
-                "service": self.service(),
+                "service": self.service().value,
+                "service_type": self.service().type,
                 "action": "vtTerugkoppeling",
                 "state": state,
                 "reason": "no acknowledgment",
@@ -237,9 +239,8 @@ class Room:
         self.write(work)
         return message
 
-    def service(self) -> str:
-        agreement = self.bridge.agreements.agreements[0]
-        return str(agreement.parties[0].roles[0].service.value)
+    def service(self) -> Service:
+        return self.bridge.agreements.agreements[0].parties[0].roles[0].service
 
     def _open(self, tx: Connection, key: Key, direction: ExchangeDirection) -> None:
         now = self.clock()

@@ -272,7 +272,7 @@ def test_the_nearest_name_prefers_the_same_name_under_another_prefix() -> None:
 # -- anything may be in a file
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_any_change_of_a_mapping_file_ends_in_diagnostics(files: dict[str, str], data: st.DataObject) -> None:
     name = data.draw(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +151,29 @@ def test_writing_what_was_read_gives_the_same_message_and_reading_that_the_same_
     second = read(program, again, context)
     assert second.resource is not None
     assert [str(d) for d in json_differences(first.resource.body, second.resource.body)] == []
+
+
+SCHEMAS = Path(__file__).resolve().parents[2].parent / "shared" / "stuf-jz" / "xsd" / "jz0100"
+
+
+@cache
+def schema() -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(str(SCHEMAS / "jz0100_msg_totaal.xsd")))
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SCHEMAS.is_dir(), reason="the reference folder with the schemas is not here")
+@pytest.mark.parametrize("name", NAMES)
+@RELAXED
+@given(data=st.data())
+def test_what_the_structure_description_allows_the_schema_allows(
+    mappings: MappingSet, name: str, data: st.DataObject
+) -> None:
+    program = mappings.named(name)
+    assert program is not None
+    made = Maker(program, data.draw).element(program.root)
+    root = etree.fromstring(write_xml(made, program.standard.prefixes))
+    assert schema().validate(root), schema().error_log
 
 
 def elements(root: etree._Element) -> list[etree._Element]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -26,6 +27,7 @@ from bridge.mapping import (
     Rejected,
     at_level,
     compose_message,
+    read_mapping_set,
     run_mapping,
 )
 
@@ -53,7 +55,26 @@ SAMPLES = {
     "uitkomst-melding-generiek": "uitkomstMeldingGeneriekDi01",
 }
 
+NUMBER = re.compile(r"(?<!\d)(999990019|999970021)(?!\d)")
+"""The citizen service numbers of the fixtures; some organisation numbers have the same digits within."""
+
 Message = Callable[..., etree._Element]
+
+
+@pytest.fixture(scope="module")
+def files(all_files: dict[str, str]) -> dict[str, str]:
+    """The mappings that these tests are about, with all that they share."""
+    return {
+        name: text
+        for name, text in all_files.items()
+        if not re.search(r"\.map\.yaml$|\.cases/", name)
+        or name.split("/")[1].split(".")[0] in (*TWO_WAY, *TECHNICAL)
+    }
+
+
+@pytest.fixture(scope="module")
+def mappings(files: dict[str, str]) -> MappingSet:
+    return read_mapping_set(files)
 
 
 @pytest.fixture
@@ -167,8 +188,7 @@ def test_a_citizen_service_number_stands_only_where_the_profile_names_it(
             if "soh:Betrokkene" in node["@type"]:
                 node.pop("soh:burgerservicenummer", None)
         shown = json.dumps(data) + draft.subject
-        assert "999990019" not in shown
-        assert "999970021" not in shown
+        assert not NUMBER.search(shown)
 
 
 @pytest.mark.parametrize("name", TWO_WAY)
@@ -210,7 +230,8 @@ def test_lower_views_of_the_full_data_name_nobody(
     assert resource is not None
     for level in (0, 1):
         shown = json.dumps(at_level(resource.body, resource.levels, level))
-        for secret in ("999990019", "999970021", "Oefen", "Fictiefsen", "regie@organisatie", "0000123456"):
+        assert not NUMBER.search(shown)
+        for secret in ("Oefen", "Fictiefsen", "regie@organisatie", "0000123456"):
             assert secret not in shown
     assert at_level(resource.body, resource.levels, 2) == resource.body
 

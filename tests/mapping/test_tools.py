@@ -39,10 +39,12 @@ def test_an_explanation_tells_where_a_value_came_from_and_masks_it(
 
 
 def test_an_explanation_tells_what_was_dropped_and_why(edited: Edit, report: Make, context: Context) -> None:
-    row = "  overleg:      {xml: jz:object/jz:indicatieAgenderingAfstemmingsoverlegGewenst, resource: overlegGewenst, as: yes-no(Ja Nee),\n                 missing: nil(geenWaarde)}\n"
-    drop = (
-        "drop:\n  jz:object/jz:indicatieAgenderingAfstemmingsoverlegGewenst: nobody asks for it\n\ngraph:\n"
+    place = "jz:object/jz:indicatieAgenderingAfstemmingsoverlegGewenst"
+    row = (
+        f"  overleg:      {{xml: {place}, resource: overlegGewenst, as: yes-no(Ja Nee),\n"
+        "                 missing: nil(geenWaarde)}\n"
     )
+    drop = f"drop:\n  {place}: nobody asks for it\n\ngraph:\n"
     program = read_mapping_set(edited("vt-melding", (row, ""), ("graph:\n", drop))).named("vt-melding")
     assert program is not None
     explained = explain(program, report(), context=context)

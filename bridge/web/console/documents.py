@@ -7,6 +7,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
+from bridge.flow.causes import Cause
 from bridge.store.rows import Audit, Event, Exchange, Job, Message, Step
 from bridge.web.console.dossier import Dossier, MessageFile
 from bridge.web.console.turn import whose_turn
@@ -142,6 +143,21 @@ def job_document(job: Job) -> Document:
         "reason": job.reason,
         "at": utc_text(job.at),
         "endedAt": _optional(job.ended_at),
+    }
+
+
+def cause_document(cause: Cause) -> Document:
+    return {
+        "cause": cause.id,
+        "count": cause.count,
+        "more": cause.more,
+        "partner": cause.partner,
+        "title": cause.title,
+        "code": cause.code or None,
+        "reason": cause.text,
+        "oldest": utc_text(cause.oldest),
+        "newest": utc_text(cause.newest),
+        "example": cause.sample,
     }
 
 

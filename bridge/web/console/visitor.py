@@ -58,7 +58,8 @@ VISITOR = web.RequestKey("visitor", Visitor)
 
 def visitor_of(request: web.Request) -> Visitor:
     """Who asks; a stranger until the guard has looked."""
-    return request.get(VISITOR, Visitor())
+    found: Visitor = request.get(VISITOR, Visitor())
+    return found
 
 
 def session_cookie(request: web.Request) -> str:

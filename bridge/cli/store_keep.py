@@ -1,0 +1,235 @@
+"""`bridge store verify|purge|purged|holds|rekey`: what is kept, and whether it is still what it was."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from bridge.cli.assemble import load_person_key, utc_now
+from bridge.cli.opened import Opened, open_store
+from bridge.cli.options import DEFAULT_CONFIG, Config, Json
+from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
+from bridge.flow.agreements import load_agreements
+from bridge.flow.purge import batches, needs_of, retention_of
+from bridge.store.chain import Tampering, Verification, digest_at
+from bridge.store.holds import list_holds
+from bridge.store.keys import KeyMaker
+from bridge.store.persons import find_by_person
+from bridge.store.purge import list_purge_runs, purge_due, totals_of
+from bridge.store.rekey import begin_rotation, find_stale, reseal, stale_places
+from bridge.store.retention import count_kept, find_due
+from bridge.store.rows import Content, PurgeRun
+from bridge.store.sealing import FRESH, Sealer
+from bridge.store.unit import Store
+
+COLUMNS = ("content", "type", "exchanges", "items", "octets")
+
+
+def verify(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    head: Annotated[
+        str | None, typer.Option(help="A head that was noted before: NUMBER:DIGEST. It must still stand.")
+    ] = None,
+) -> None:
+    """Check the hash chain over the journal: every step and piece of evidence is as it was written.
+
+    Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed.
+    Example: bridge store verify --head 1824:9f86d081884c7d65
+    """
+    with open_store(config) as opened:
+        check, found = _verified(opened.store)
+        if head is not None:
+            found += _check_head(opened.store, head)
+    told = {"seals": check.seals, "lines": check.lines, "head": f"{check.seals}:{check.head}"}
+    if json:
+        print_documents([{**told, "faults": [str(fault) for fault in found]}])
+    else:
+        print_facts(told)
+        for fault in found:
+            tell(str(fault))
+    if found:
+        raise typer.Exit(1)
+
+
+def purge(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be removed.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the report and the timelines.")] = None,
+) -> None:
+    """Remove content whose retention is over, in small batches; the bridge may run meanwhile.
+
+    Example: bridge store purge --dry-run
+    """
+    if not dry_run and not reason:
+        raise typer.BadParameter("say why, or take --dry-run", param_hint="--reason")
+    with open_store(config) as opened:
+        rows = _planned(opened) if dry_run else _purged(opened, reason or "")
+        now, retention = utc_now(), retention_of(opened.settings.retention)
+        kept = opened.store.read_sync(lambda tx: count_kept(tx, retention, now=now))
+    if json:
+        print_documents(dict(zip(COLUMNS, row, strict=True)) for row in rows)
+    else:
+        print_table(COLUMNS, rows)
+    tell(f"Not removed: {kept.held} held, {kept.running} running, {kept.attention} wait for a person.")
+
+
+def purged(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Report what the latest runs of the purge removed: when, by whom, why, and how much.
+
+    Example: bridge store purged
+    """
+    with open_store(config) as opened:
+        runs = opened.store.read_sync(list_purge_runs)
+        rows = []
+        for run in runs:
+            for total in opened.store.read_sync(partial(totals_of, run=run.key)):
+                amount = (total.content, total.title, total.exchanges, total.items, total.octets)
+                rows.append((local_time(run.at, opened.zone), run.by, run.reason, *amount))
+    columns = ("time", "by", "reason", *COLUMNS)
+    if json:
+        print_documents(dict(zip(columns, row, strict=True)) for row in rows)
+    else:
+        print_table(columns, rows, fold="reason")
+
+
+def holds(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """List the legal holds, oldest first. Example: bridge store holds"""
+    with open_store(config) as opened:
+        rows = [
+            (hold.exchange, local_time(hold.at, opened.zone), hold.by, hold.reason)
+            for hold in opened.store.read_sync(list_holds)
+        ]
+    columns = ("exchange", "time", "by", "reason")
+    if json:
+        print_documents(dict(zip(columns, row, strict=True)) for row in rows)
+    else:
+        print_table(columns, rows, fold="reason")
+
+
+def rekey(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds until running processes use the new key; then a second look."),
+    ] = FRESH.total_seconds() + 5,
+) -> None:
+    """Take the master key of the settings into use and encrypt everything anew, while the bridge runs.
+
+    First restart every process with the new key and the former one (previous_key_file) in its settings.
+    Example: bridge store rekey --config bridge.toml
+    """
+    with open_store(config) as opened:
+        sealer = opened.store.sealer
+        if sealer is None:
+            raise typer.BadParameter("the settings give no store.encryption.key_file", param_hint="--config")
+        at = utc_now()
+        number = opened.store.write_sync(lambda tx: begin_rotation(tx, sealer, at=at))
+        done = _reseal_all(opened.store, sealer)
+        time.sleep(wait)
+        done += _reseal_all(opened.store, sealer)
+    told = {"dataKey": number, "encrypted": done}
+    if json:
+        print_documents([told])
+    else:
+        print_facts(told)
+
+
+def find_person(
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    bsn: Annotated[
+        str,
+        typer.Option(prompt="BSN", hide_input=True, help="Left out, it is asked for: a shell keeps history."),
+    ] = "",
+) -> None:
+    """List the latest exchanges about a person. The number is asked for and not shown.
+
+    Example: bridge store find-person
+    """
+    with open_store(config) as opened:
+        key = load_person_key(opened.settings.identifiers.person_key_file)
+        found = opened.store.read_sync(lambda tx: find_by_person(tx, key, bsn))
+        rows = [(e.key, local_time(e.started_at, opened.zone), e.state, e.title, e.subject) for e in found]
+    columns = ("exchange", "time", "state", "title", "subject")
+    if json:
+        print_documents(dict(zip(columns, row, strict=True)) for row in rows)
+    else:
+        print_table(columns, rows)
+
+
+def _verified(store: Store) -> tuple[Verification, list[Tampering]]:
+    check, found = Verification(), []
+    for part in (check.check_seals, check.check_unsealed):
+        more = True
+        while more:
+            more, faults = store.read_sync(part)
+            found += faults
+    return check, found
+
+
+def _check_head(store: Store, head: str) -> list[Tampering]:
+    number, _, digest = head.partition(":")
+    if not number.isdecimal() or len(digest) < 16:
+        raise typer.BadParameter(
+            "write NUMBER:DIGEST, as `bridge store verify` printed it", param_hint="--head"
+        )
+    found = store.read_sync(partial(digest_at, number=int(number)))
+    if found is not None and found.startswith(digest):
+        return []
+    return [Tampering(journal=None, number=int(number), text="is not the one that was noted")]
+
+
+def _planned(opened: Opened) -> list[tuple[Any, ...]]:
+    sums: dict[tuple[str, str], list[int]] = {}
+    for content in Content:
+        for due in _search(opened, content):
+            for one in due:
+                told = sums.setdefault((one.content, one.title), [0, 0, 0])
+                told[:] = [told[0] + 1, told[1] + one.items, told[2] + one.octets]
+    return [(*place, *told) for place, told in sorted(sums.items())]
+
+
+def _purged(opened: Opened, reason: str) -> list[tuple[Any, ...]]:
+    now = utc_now()
+    run = PurgeRun(key=KeyMaker()(now), at=now, by=getpass.getuser(), reason=reason)
+    common = {"retention": retention_of(opened.settings.retention), "run": run, "now": now}
+    common["needed_until"] = needs_of(load_agreements(opened.settings.agreements.folder), now)
+    for content in Content:
+        for due in _search(opened, content):
+            for batch in batches(due):
+                opened.store.write_sync(partial(purge_due, due=batch, **common))
+    totals = opened.store.read_sync(partial(totals_of, run=run.key))
+    return [(t.content, t.title, t.exchanges, t.items, t.octets) for t in totals]
+
+
+def _search(opened: Opened, content: Content) -> Any:
+    """What is due, a part at a time."""
+    now, after = utc_now(), None
+    retention = retention_of(opened.settings.retention)
+    needed = needs_of(load_agreements(opened.settings.agreements.folder), now)
+    while True:
+        found = opened.store.read_sync(
+            partial(find_due, content=content, retention=retention, now=now, needed_until=needed, after=after)
+        )
+        yield found.due
+        after = found.after
+        if after is None:
+            return
+
+
+def _reseal_all(store: Store, sealer: Sealer) -> int:
+    sealer.look_again()
+    done = 0
+    for place in store.read_sync(lambda tx: tuple(stale_places(tx))):
+        while keys := store.read_sync(partial(find_stale, place=place)):
+            for key in keys:
+                store.write_sync(partial(reseal, place=place, key=key))
+            done += len(keys)
+    return done

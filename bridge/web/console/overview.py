@@ -1,0 +1,125 @@
+"""What the Now page counts: flow per partner, what waits, health, certificates. Each query has an index and a bound."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from sqlalchemy import Connection, func, select
+
+from bridge.flow.bridge import Bridge
+from bridge.flow.causes import Cause, list_causes
+from bridge.store import tables
+from bridge.store.channels import list_channels
+from bridge.store.jobs import count_jobs
+from bridge.store.keys import first_key
+from bridge.store.rows import Channel, ExchangeDirection, ExchangeState, JobState
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SOON = timedelta(days=30)
+"""Certificates that end within this are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What went on with one partner; `oldest` is the start of its oldest exchange that still runs."""
+
+    partner: str
+    to_hub_hour: int = 0
+    to_hub_day: int = 0
+    to_partner_hour: int = 0
+    to_partner_day: int = 0
+    attention: int = 0
+    running: int = 0
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """A certificate in use: what it is for, and when it ends."""
+
+    use: str
+    subject: str
+    ends: datetime
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    causes: tuple[Cause, ...]
+    flows: tuple[Flow, ...]
+    channels: tuple[Channel, ...]
+    dead_jobs: int
+    ready_jobs: int
+
+
+def find_overview(tx: Connection, *, now: datetime) -> Overview:
+    """Everything of the Now page that is in the store."""
+    jobs = count_jobs(tx)
+    return Overview(
+        causes=list_causes(tx),
+        flows=tuple(sorted(_flows(tx, now).values(), key=lambda flow: flow.partner)),
+        channels=tuple(channel for channel in list_channels(tx) if channel.paused or channel.failures),
+        dead_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.DEAD),
+        ready_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.READY),
+    )
+
+
+def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
+    counted: dict[str, dict[str, int]] = {}
+    oldest: dict[str, datetime] = {}
+    for name, since in (("hour", now - HOUR), ("day", now - DAY)):
+        for partner, direction, count in _made(tx, since):
+            way = "to_hub" if direction == ExchangeDirection.TO_HUB else "to_partner"
+            counted.setdefault(partner, {})[f"{way}_{name}"] = count
+    for partner, state, count, start in _unfinished(tx):
+        counted.setdefault(partner, {})[state] = count
+        if state == ExchangeState.RUNNING:
+            oldest[partner] = start
+    return {
+        partner: Flow(partner=partner, oldest=oldest.get(partner), **counts)
+        for partner, counts in counted.items()
+    }
+
+
+def _made(tx: Connection, since: datetime) -> Iterable[tuple[str, str, int]]:
+    row = tables.exchange.c
+    query = (
+        select(row.partner, row.direction, func.count())
+        .where(row.key >= first_key(since))
+        .group_by(row.partner, row.direction)
+    )
+    return [(partner, direction, count) for partner, direction, count in tx.execute(query)]
+
+
+def _unfinished(tx: Connection) -> Iterable[tuple[str, str, int, datetime]]:
+    row = tables.exchange.c
+    query = (
+        select(row.partner, row.state, func.count(), func.min(row.started_at))
+        .where(row.state.in_([ExchangeState.RUNNING, ExchangeState.ATTENTION]))
+        .group_by(row.partner, row.state)
+    )
+    return [(partner, state, count, start) for partner, state, count, start in tx.execute(query)]
+
+
+def certificates_in_use(bridge: Bridge, *, now: datetime) -> tuple[Ending, ...]:
+    """Our own and those of the agreements, the one that ends first on top; each certificate once."""
+    found: dict[bytes, Ending] = {}
+    for use, certificate in _named_certificates(bridge):
+        serial = certificate.fingerprint(hashes.SHA256())
+        ends = certificate.not_valid_after_utc
+        subject = certificate.subject.rfc4514_string()
+        ending = Ending(use=use, subject=subject, ends=ends, days=(ends - now).days)
+        found.setdefault(serial, ending)
+    return tuple(sorted(found.values(), key=lambda ending: ending.ends))
+
+
+def _named_certificates(bridge: Bridge) -> Iterable[tuple[str, x509.Certificate]]:
+    for own in bridge.own:
+        for pair in own.keys:
+            yield own.name, pair.certificate
+    for agreement in bridge.agreements.agreements:
+        for party in agreement.parties:
+            for named in party.certificates:
+                yield f"{party.name} · CPA {agreement.cpa_id}", named.certificate

@@ -1,0 +1,196 @@
+"""The commands that mend, on the settings of a whole bridge."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from bridge.cli.assemble import assemble
+from bridge.config import load_settings
+from bridge.demo import BRIDGE, CPA_ID, MAPPINGS, POLICE, SAMPLE, write_settings
+from bridge.flow.exchange import settle_exchange
+from bridge.ids import ConversationId, CpaId, Key, MessageId
+from bridge.pki import Pki
+from bridge.store.blobs import put_blob
+from bridge.store.exchanges import open_exchange
+from bridge.store.jobs import add_job, bury_job, claim_jobs
+from bridge.store.keys import KeyMaker
+from bridge.store.messages import add_message, add_payload
+from bridge.store.rows import (
+    Direction,
+    Exchange,
+    ExchangeDirection,
+    ExchangeState,
+    Message,
+    MessageState,
+    Payload,
+)
+from bridge.store.unit import Store
+from tests.conftest import Clock
+
+WANTED = ("vt-melding.map.yaml", "vt-terugkoppeling.map.yaml")
+REASON = ("--reason", "mapping mended")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Path:
+    """Settings, keys, an agreement, the two mappings of the main job and an empty store."""
+    folder = tmp_path_factory.mktemp("whole")
+    shutil.copytree(pki.directory, folder / "certs")
+    for file in (MAPPINGS / "vocabulary.yaml", *(MAPPINGS / "stuf-jz").rglob("*")):
+        name = file.relative_to(MAPPINGS)
+        wanted = not name.name.endswith(".map.yaml") or name.name in WANTED
+        if file.is_file() and wanted and not any(part.endswith(".cases") for part in name.parts):
+            (folder / "mappings" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, folder / "mappings" / name)
+    config = write_settings(folder, pki, partner_url="https://localhost:9/e", hub_url="https://localhost:9")
+
+    async def start() -> None:
+        async with assemble(load_settings(config, environment={})):
+            """Only to make the store."""
+
+    asyncio.run(start())
+    text = config.read_text(encoding="utf-8")
+    start_of = text.index("[mappings]")
+    end = text.index("\n", text.index("folder", start_of))
+    config.write_text(text[:start_of] + '[mappings]\nfolder = "mappings"' + text[end:], encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def config(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "bridge.toml"
+
+
+@pytest.fixture
+def store(config: Path) -> Iterator[Store]:
+    with Store.open(f"sqlite:///{config.parent / 'bridge.sqlite3'}") as store:
+        yield store
+
+
+@pytest.fixture
+def parked(store: Store, clock: Clock) -> tuple[Key, Key]:
+    """An exchange and its message, which no mapping took at the time."""
+    keys, now = KeyMaker(), clock()
+    exchange, key = keys(now), keys(now)
+
+    def work(tx: Connection) -> None:
+        open_exchange(
+            tx,
+            Exchange(
+                key=exchange,
+                direction=ExchangeDirection.TO_HUB,
+                started_at=now,
+                changed_at=now,
+                partner=POLICE.oin,
+                title="vtMelding",
+                state=ExchangeState.RUNNING,
+            ),
+        )
+        add_message(
+            tx,
+            Message(
+                key=key,
+                exchange=exchange,
+                direction=Direction.IN,
+                kind="business",
+                message_id=MessageId("1@politie.example"),
+                conversation_id=ConversationId("conversation"),
+                cpa_id=CpaId(CPA_ID),
+                from_party=POLICE.oin,
+                to_party=BRIDGE.oin,
+                service="urn:vtMelding",
+                action="vtMelding",
+                state=MessageState.PARKED,
+                reason="no mapping takes 12345",
+                at=now,
+                changed_at=now,
+            ),
+        )
+        blob, size = put_blob(tx, SAMPLE.read_bytes())
+        part = Payload(
+            message=key, position=0, content_id="a@b", content_type="text/xml", blob=blob, size=size
+        )
+        add_payload(tx, part)
+        settle_exchange(tx, exchange, at=now)
+
+    store.write_sync(work)
+    return exchange, key
+
+
+def test_dry_run_shows_what_a_replay_would_do(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("message", "replay", "1@politie.example", "--dry-run", "--json") == 0
+    (document,) = shell.documents()
+    assert (document["dryRun"], document["done"]) == (True, False)
+    assert {effect["kind"] for effect in document["effects"]} == {"offer", "resource"}
+    shell.run("message", "list", "--json")
+    assert shell.documents()[0]["state"] == "parked"
+
+
+def test_replay_mends_and_is_audited(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("message", "replay", parked[1], *REASON) == 0
+    shell.run("message", "list", "--json")
+    assert shell.documents()[0]["state"] == "mapped"
+    shell.run("audit", "list", "--json", "--action", "message.replayed")
+    assert [line["reason"] for line in shell.documents()] == ["mapping mended"]
+
+
+def test_mending_asks_for_a_reason(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("message", "replay", parked[1]) == 2
+    assert shell.run("exchange", "resolve", parked[0]) == 2
+
+
+def test_what_cannot_be_mended_is_a_failure_in_a_sentence(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("message", "resend", parked[1], *REASON) == 1
+    assert "only a failed or expired one is sent again" in shell.err
+
+
+def test_causes_group_what_needs_a_person(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("exchange", "causes", "--json") == 0
+    (cause,) = shell.documents()
+    assert (cause["count"], cause["reason"], cause["example"]) == (1, "no mapping takes …", parked[0])
+
+
+def test_cause_is_mended_as_a_whole_with_a_limit(shell: Any, parked: tuple[Key, Key]) -> None:
+    shell.run("exchange", "causes", "--json")
+    cause = shell.documents()[0]["cause"]
+    assert shell.run("exchange", "mend", "--cause", cause, *REASON) == 2
+    assert shell.run("exchange", "mend", "--cause", cause, "--limit", "5", *REASON, "--json") == 0
+    assert shell.documents() == [{"cause": cause, "done": [parked[0]], "failed": []}]
+
+
+def test_one_or_many_but_not_both(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("exchange", "mend", *REASON) == 2
+    assert shell.run("exchange", "mend", parked[0], "--cause", "x", "--limit", "1", *REASON) == 2
+
+
+def test_settled_exchange_is_done(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("exchange", "resolve", parked[0], "--reason", "phoned") == 0
+    shell.run("exchange", "show", parked[0], "--json")
+    assert shell.documents()[0]["state"] == "done"
+
+
+def test_dead_job_is_revived(shell: Any, store: Store, parked: tuple[Key, Key], clock: Clock) -> None:
+    key, now = KeyMaker()(clock()), clock()
+
+    def work(tx: Connection) -> None:
+        add_job(tx, key=key, kind="map", subject_key=parked[1], due=now, at=now)
+        (job,) = claim_jobs(tx, now=now, worker="w", lease=timedelta(minutes=1), limit=1)
+        bury_job(tx, job, reason="surprise", at=now)
+
+    store.write_sync(work)
+    assert shell.run("job", "revive", key, *REASON) == 0
+    shell.run("job", "show", key, "--json")
+    assert shell.documents()[0]["state"] == "ready"
+
+
+@pytest.mark.parametrize("verb", [("event", "retry"), ("event", "release"), ("job", "revive")])
+def test_unknown_id_is_a_failure(shell: Any, parked: tuple[Key, Key], verb: tuple[str, str]) -> None:
+    assert shell.run(*verb, "nothing", *REASON) == 1
+    assert "list` shows what there is" in shell.err

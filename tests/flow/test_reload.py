@@ -1,0 +1,233 @@
+"""CPAs and revocation lists that change while the bridge runs, production mode, and keys that roll over."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.cli.assemble import load_own_identities
+from bridge.cli.serve import _partner_context
+from bridge.config import Settings, load_settings
+from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, write_settings
+from bridge.errors import ConfigError
+from bridge.flow.agreements import load_agreements, usable_agreements
+from bridge.flow.reload import AGREEMENTS, Watch
+from bridge.flow.trust import load_trust
+from bridge.pki import Flaw, Organisation, Pki, make_pki
+from bridge.store.rows import MessageState
+from tests.conftest import Clock
+from tests.flow.conftest import World, open_world
+from tests.flow.letters import post, write
+from tests.flow.outgoing import send_out
+
+
+def cpa_file(world: World) -> Path:
+    return world.folder / "cpa" / f"{CPA_ID}.xml"
+
+
+@pytest.mark.rule("DK-121", "DK-43")
+async def test_a_new_agreement_is_taken_up_without_a_restart_and_a_removed_one_is_gone(world: World) -> None:
+    watch, octets = Watch(world.bridge), cpa_file(world).read_bytes()
+    cpa_file(world).unlink()
+    await watch.look()
+    assert (await post(world, write(world))).status == 500
+    cpa_file(world).write_bytes(octets)
+    await watch.look()
+    assert (await post(world, write(world))).status == 204
+
+
+@pytest.mark.rule("DK-123")
+async def test_with_a_faulty_agreement_the_old_set_stays_and_the_fault_is_visible(world: World) -> None:
+    watch, octets = Watch(world.bridge), cpa_file(world).read_bytes()
+    broken = octets.replace(b'defaultMshChannelId="BRIDGE_Channel"', b'defaultMshChannelId="nergens"')
+    broken = broken.replace(b'tns:defaultMshChannelId="BRIDGE_Channel"', b'tns:defaultMshChannelId="nergens"')
+    assert broken != octets
+    cpa_file(world).write_bytes(broken)
+    await watch.look()
+    assert world.bridge.problems[AGREEMENTS]
+    assert (await post(world, write(world))).status == 204
+    cpa_file(world).write_bytes(octets)
+    await watch.look()
+    assert AGREEMENTS not in world.bridge.problems
+
+
+@pytest.mark.rule("DK-121", "DK-148")
+async def test_of_several_versions_the_one_in_force_counts(world: World) -> None:
+    """The old one ends, the new one begins, both under one CPAId."""
+    old = world.bridge.agreements.agreements[0]
+    now = world.clock()
+    assert old.start is not None
+    first = replace(old, end=now + timedelta(days=10))
+    second = replace(old, start=now + timedelta(days=10, seconds=1))
+    world.bridge.agreements = replace(world.bridge.agreements, agreements=(first, second))
+    for days in (0, 9, 3):
+        world.clock.forward(days=days)
+        assert (await post(world, write(world))).status == 204
+        found = world.bridge.agreements.find(first.cpa_id, world.clock())
+        assert found is (second if days == 3 else first)
+    await world.work()
+    assert MessageState.REFUSED not in [m.state for m in world.messages()]
+
+
+# --- several keys and parties
+
+
+@pytest.mark.rule("DK-63", "DK-72")
+async def test_during_a_roll_over_the_certificate_that_the_agreement_names_signs_and_connects(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """The agreement still names the previous certificate; the new one is installed already."""
+    pki = make_pki(tmp_path / "own", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
+    renewed = pki.issue(Organisation(name=BRIDGE.name, oin=BRIDGE.oin, stem="renewed"))
+    previous = pki.credentials(BRIDGE.stem)
+
+    def change(settings: Settings) -> Settings:
+        own = settings.own_parties[0].model_copy(
+            update={
+                "certificate": renewed.certificate,
+                "key": renewed.key,
+                "previous_certificate": previous.certificate,
+                "previous_key": previous.key,
+            }
+        )
+        return settings.model_copy(update={"own_parties": (own,)})
+
+    folder = tmp_path / "world"
+    folder.mkdir()
+    async with open_world(folder, pki, clock, settings_change=change) as world:
+        assert len(world.bridge.own[0].keys) == 2
+        await send_out(world)
+        result = await world.partner.send(world.sample, "vtMelding")
+        await world.work()
+        await world.settled()
+        assert world.partner.refused == []
+        await world.partner.acknowledged(result.message_id, 5)
+        assert {m.state for m in world.messages(direction="out")} == {MessageState.ACKNOWLEDGED}
+
+
+@pytest.mark.rule("DK-102")
+async def test_the_bridge_acts_for_several_parties_each_with_its_own_keys(
+    tmp_path: Path, clock: Clock
+) -> None:
+    second = Organisation(name="Tweede", oin="00000001999990080000", stem="second")
+    pki = make_pki(tmp_path / "own", organisations=[POLICE, BRIDGE, HUB, second], now=datetime.now(UTC))
+    held = pki.credentials("second")
+
+    def change(settings: Settings) -> Settings:
+        own = settings.own_parties[0]
+        other = own.model_copy(
+            update={
+                "name": second.name,
+                "party_id": second.oin,
+                "certificate": held.certificate,
+                "key": held.key,
+            }
+        )
+        return settings.model_copy(update={"own_parties": (other, own)})
+
+    folder = tmp_path / "world"
+    folder.mkdir()
+    async with open_world(folder, pki, clock, settings_change=change) as world:
+        result = await world.partner.send(world.sample, "vtMelding")
+        await world.work()
+        await world.partner.acknowledged(result.message_id, 5)
+        assert {str(i.party_id) for i in world.bridge.own} == {BRIDGE.oin, second.oin}
+
+
+# --- production
+
+
+@pytest.fixture
+def settings(tmp_path: Path, pki: Pki) -> Callable[..., Settings]:
+    """The settings of the demo in production mode, changed."""
+    shutil.copytree(pki.directory, tmp_path / "certs")
+    config = write_settings(
+        tmp_path, pki, partner_url="https://localhost/msh", hub_url="https://localhost/hub"
+    )
+
+    def make(**changes: Any) -> Settings:
+        found = load_settings(config, environment={})
+        return found.model_copy(update={"production": True, **changes})
+
+    return make
+
+
+@pytest.mark.rule("DK-30")
+def test_production_starts_no_plain_listener(settings: Callable[..., Settings]) -> None:
+    from types import SimpleNamespace
+
+    plain = settings()
+    plain = plain.model_copy(
+        update={"partner_listener": plain.partner_listener.model_copy(update={"tls": None})}
+    )
+    with pytest.raises(ConfigError, match="DK-30"):
+        _partner_context(SimpleNamespace(settings=plain))  # type: ignore[arg-type]
+
+
+@pytest.mark.rule("DK-139", "DK-117", "DK-118", "DK-119")
+def test_production_trusts_no_hierarchy_but_the_one_of_the_settings(
+    settings: Callable[..., Settings],
+) -> None:
+    with pytest.raises(ConfigError, match="DK-139"):
+        load_trust(settings())
+    allowed = settings()
+    roots = allowed.trust.model_copy(update={"production_roots": ("Test, geen echte PKIoverheid",)})
+    assert load_trust(allowed.model_copy(update={"trust": roots})).anchors
+
+
+@pytest.mark.rule("DK-120", "DK-138")
+def test_production_does_not_start_without_revocation_lists(settings: Callable[..., Settings]) -> None:
+    found = settings()
+    assert found.partner_listener.tls is not None
+    tls = found.partner_listener.tls.model_copy(update={"crl": None})
+    listener = found.partner_listener.model_copy(update={"tls": tls})
+    with pytest.raises(ConfigError, match="DK-120"):
+        load_trust(found.model_copy(update={"partner_listener": listener}))
+
+
+@pytest.mark.rule("DK-35", "DK-151")
+def test_production_has_no_own_party_with_a_suffix(settings: Callable[..., Settings]) -> None:
+    found = settings()
+    own = found.own_parties[0].model_copy(update={"party_id": BRIDGE.oin + "_T"})
+    with pytest.raises(ConfigError, match="suffix"):
+        load_own_identities(found.model_copy(update={"own_parties": (own,)}))
+    load_own_identities(found.model_copy(update={"own_parties": (own,), "production": False}))
+
+
+@pytest.mark.rule("DK-33")
+@pytest.mark.parametrize("value", ["12345", "0000000199999004400", "veilig thuis"])
+def test_an_own_party_of_the_oin_scheme_has_an_oin(settings: Callable[..., Settings], value: str) -> None:
+    found = settings()
+    own = found.own_parties[0].model_copy(update={"party_id": value})
+    with pytest.raises(ConfigError, match="OIN"):
+        load_own_identities(found.model_copy(update={"own_parties": (own,)}))
+
+
+@pytest.mark.rule("DK-69", "DK-68", "DK-128", "DK-136")
+@pytest.mark.parametrize("flaw", ["self-signed", "no-oin", "sha1"])
+def test_production_leaves_an_agreement_with_test_material_out_and_says_why(
+    tmp_path: Path, clock: Clock, flaw: str
+) -> None:
+    pki = make_pki(tmp_path / "certs", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
+    if flaw != "sha1":
+        pki.make_wrong(POLICE, Flaw(flaw))
+    config = write_settings(
+        tmp_path, pki, partner_url="https://localhost/msh", hub_url="https://localhost/hub"
+    )
+    path = tmp_path / "cpa" / f"{CPA_ID}.xml"
+    if flaw == "sha1":
+        text = path.read_text().replace("2001/04/xmlenc#sha256", "2000/09/xmldsig#sha1")
+        path.write_text(text)
+    found = load_settings(config, environment={})
+    own = load_own_identities(found)
+    agreements = load_agreements(path.parent)
+    kept, refused = usable_agreements(agreements, own, now=clock(), production=True)
+    assert (kept.agreements, bool(refused)) == ((), True)
+    kept, refused = usable_agreements(agreements, own, now=clock(), production=False)
+    assert (len(kept.agreements), refused) == (1, ())
