@@ -23,11 +23,13 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from bridge.errors import ConfigError
+from bridge.hub.subscriptions import compile_filter
 
 ENVIRONMENT_PREFIX = "BRIDGE__"
 
@@ -52,7 +54,9 @@ class TlsSettings(Section):
 
     certificate: FilePath = Field(description="PEM file: our certificate, followed by its intermediates.")
     key: FilePath = Field(description="PEM file: our private key.")
-    trust: FilePath = Field(description="PEM file: the authorities whose certificates we accept.")
+    trust: FilePath = Field(
+        description="PEM file: the authorities whose certificates we accept, roots and those below them."
+    )
     crl: FilePath | None = Field(
         default=None,
         description="PEM file with revocation lists; checked when given, and read again when it changes.",
@@ -162,7 +166,9 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class ConsoleTls(Section):
     """Certificate and key with which the console speaks TLS; its users prove themselves by logging in."""
 
-    certificate: FilePath = Field(description="PEM file: our server certificate, followed by its intermediates.")
+    certificate: FilePath = Field(
+        description="PEM file: our server certificate, followed by its intermediates."
+    )
     key: FilePath = Field(description="PEM file: our private key.")
 
 
@@ -201,6 +207,26 @@ class ConsoleSettings(Section):
             if self.login == "none":
                 raise ValueError("login none is for loopback only; leave console.login out or write local")
         return self
+
+
+class MetricsSettings(Section):
+    """Where Prometheus reads the metrics."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of `/metrics`, plain HTTP. Not given: no listener."
+    )
+
+
+class TraceSettings(Section):
+    """Where OpenTelemetry traces go."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Collector that takes OTLP over HTTP, with path: https://collector:4318/v1/traces. Not "
+        "given: no traces are made.",
+    )
 
 
 class PullSettings(Section):
@@ -270,6 +296,16 @@ class PartnerSettings(Section):
     events: tuple[str, ...] = Field(
         default=(), description="Event types that become messages for this partner; `*` at the end only."
     )
+    filter: dict[str, Any] | tuple[dict[str, Any], ...] | None = Field(
+        default=None,
+        description="Which of these events, by their attributes: a filter, or a list of which all must match, in the "
+        "dialects exact, prefix, suffix, all, any and not of CloudEvents Subscriptions.",
+    )
+    requests: tuple[str, ...] = Field(
+        default=(),
+        description="Event types that ask this partner for an answer: who offered one sees it in progress until the "
+        "partner's message that answers it is in.",
+    )
     only_own_subjects: bool = Field(
         default=True,
         description="Only events about a subject on which this partner itself exchanged messages before.",
@@ -326,6 +362,18 @@ class PartnerSettings(Section):
     answer_status_requests: bool = Field(
         default=True, description="Answer a StatusRequest; else it is refused as NotSupported."
     )
+
+    @field_validator("filter")
+    @classmethod
+    def _in_a_known_dialect(
+        cls, spec: dict[str, Any] | tuple[dict[str, Any], ...] | None
+    ) -> dict[str, Any] | tuple[dict[str, Any], ...] | None:
+        if spec is not None:
+            try:
+                compile_filter(spec)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return spec
 
 
 class AgreementSettings(Section):
@@ -437,7 +485,9 @@ class SourceSettings(Section):
     """An organisation that has migrated, at whose source the bridge may look up for its partners."""
 
     oin: str = Field(description="OIN of the organisation.")
-    base_url: str = Field(description="Address under which its resources stand; no other address is ever asked.")
+    base_url: str = Field(
+        description="Address under which its resources stand; no other address is ever asked."
+    )
 
 
 class ApiListener(Section):
@@ -525,6 +575,8 @@ class Settings(Section):
     partner_listener: PartnerListener = PartnerListener()
     api_listener: ApiListener = ApiListener()
     console: ConsoleSettings = ConsoleSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
     hub: HubSettings
     agreements: AgreementSettings = AgreementSettings()
     mappings: MappingSettings = MappingSettings()

@@ -20,13 +20,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hub": set(),
     "inzage": {"hub"},
     "store": set(),
-    "flow": {"ebms", "mapping", "hub", "inzage", "store", "config", "log"},
-    "web": {"ebms", "mapping", "hub", "inzage", "store", "flow", "config", "log"},
-    "cli": {"ebms", "mapping", "hub", "inzage", "store", "flow", "web", "config", "log", "pki"},
+    "flow": {"ebms", "mapping", "hub", "inzage", "store", "config", "log", "metrics"},
+    "web": {"ebms", "mapping", "hub", "inzage", "store", "flow", "config", "log", "metrics"},
+    "cli": {"ebms", "mapping", "hub", "inzage", "store", "flow", "web", "config", "log", "metrics", "pki"},
     "simulate": {"ebms.model"},
     "demo": {"simulate", "cli", "pki", "store", "config", "log"},
-    "config": set(),
+    "config": {"hub"},
     "log": set(),
+    "metrics": set(),
     "pki": set(),
 }
 """Room → rooms and top-level modules it may import, besides itself and the shared values."""

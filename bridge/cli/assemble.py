@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bridge import metrics
 from bridge.cli.store_keys import load_master_keys
 from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
 from bridge.ebms.keys import KeyPair, load_key_pair
@@ -61,9 +62,8 @@ async def assemble(
     )
     mappings = mappings or load_mapping_folder(settings.mappings.folder)
     person_key = load_person_key(settings.identifiers.person_key_file)
-    store = Store.open(
-        settings.store.url, create=True, masters=load_master_keys(settings.store.encryption)
-    )
+    store = Store.open(settings.store.url, create=True, masters=load_master_keys(settings.store.encryption))
+    store.on_write = metrics.store_written
     keys = KeyMaker()
     identities = _client_identities(settings, own, gate)
     try:

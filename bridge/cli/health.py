@@ -8,7 +8,8 @@ import typer
 
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts
-from bridge.config import PartnerListener, load_settings
+from bridge.cli.store_keys import load_master_keys
+from bridge.config import PartnerListener, StoreSettings, load_settings
 from bridge.errors import BridgeError
 from bridge.store.unit import Store
 
@@ -23,7 +24,7 @@ def health(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """
     settings = load_settings(config)
     listener = _listener_problem(settings.partner_listener)
-    store = _store_problem(settings.store.url)
+    store = _store_problem(settings.store)
     healthy = listener is None and store is None
     document = {"healthy": healthy, "listener": listener or "ok", "store": store or "ok"}
     if json:
@@ -46,9 +47,10 @@ def _listener_problem(listener: PartnerListener) -> str | None:
     return None
 
 
-def _store_problem(url: str) -> str | None:
+def _store_problem(settings: StoreSettings) -> str | None:
     try:
-        with Store.open(url, readers=1, writers=1) as store:
+        masters = load_master_keys(settings.encryption)
+        with Store.open(settings.url, readers=1, writers=1, masters=masters) as store:
             store.read_sync(lambda tx: tx.exec_driver_sql("SELECT 1").scalar_one())
     except BridgeError as error:
         return str(error)

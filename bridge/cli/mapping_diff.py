@@ -67,8 +67,9 @@ def diff(
     sets = before.compiled(), after.compiled()
     changes = compare(*sets, messages, context=_context)
     gains = tuple(find_gains(*sets, messages))
+    shown = (*changes, *_only_gained(sets, messages, changes, gains))
     if json:
-        print_documents(_document(change, gains, reveal) for change in changes)
+        print_documents(_document(change, gains, reveal) for change in shown)
     else:
         _print(changes, gains, len(messages), reveal)
     if gains:
@@ -139,6 +140,20 @@ def _context(name: str, levels: bool = False) -> Context:
 
 
 _NONE = MappingSet(programs=(), sha="")
+
+
+def _only_gained(
+    sets: tuple[MappingSet, MappingSet],
+    messages: Mapping[str, etree._Element],
+    changes: tuple[Change, ...],
+    gains: tuple[Gain, ...],
+) -> Iterator[Change]:
+    """Messages that become the same as before, and of which more people see something."""
+    known = {change.message for change in changes}
+    for name in dict.fromkeys(gain.message for gain in gains if gain.message not in known):
+        programs = [mappings.for_xml(str(messages[name].tag)) for mappings in sets]
+        old, new = (program.label if program else None for program in programs)
+        yield Change(message=name, old=old, new=new, differences=())
 
 
 def _document(change: Change, gains: tuple[Gain, ...], reveal: bool) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _only(trace: tuple[TraceLine, ...], wanted: str) -> Iterator[TraceLine]:
 
 
 def _with_events(program: Program, trace: tuple[TraceLine, ...], outcome: object) -> Iterator[TraceLine]:
-    """Beside the resource, the places of the events in which a row stands."""
+    """The places of the resource and of the events in which a row stands."""
     made = {event.type for event in outcome.events} if isinstance(outcome, Mapped) else set()
     names = {id(row): name for name, row in rows_of(program)}
     shown: dict[str, list[str]] = {}
@@ -158,7 +158,23 @@ def _with_events(program: Program, trace: tuple[TraceLine, ...], outcome: object
         if type_ in made and id(row) in names:
             shown.setdefault(names[id(row)], []).append(f"{type_} {place}")
     for line in trace:
-        yield replace(line, outputs=(*line.outputs, *dict.fromkeys(shown.get(_bare(line.row), ()))))
+        places = dict.fromkeys([*_resource_place(program, line.row), *shown.get(_bare(line.row), ())])
+        yield replace(line, outputs=tuple(places))
+
+
+def _resource_place(program: Program, row: str) -> Iterator[str]:
+    """Where a value stands in the resource, with the names that groups have there."""
+    group, place = program.top, ["resource"]
+    *groups, name = row.split("/")
+    for step in groups:
+        if step.isdecimal():
+            place.append(step)
+        else:
+            group = group.groups[step]
+            place += group.resource
+    resource = group.rows[name].resource
+    if resource is not None:
+        yield "/".join([*place, *resource])
 
 
 def _event_places(program: Program) -> Iterator[tuple[Row, str, str]]:

@@ -136,8 +136,8 @@ def _is_one_name(found: Diagnostic, loaded: Loaded) -> bool:
         return False
     line, start = lines[found.span.line - 1], found.span.column - 1
     end = start + found.span.length
-    around = line[max(start - 1, 0) : start] + line[end : end + 1]
-    return bool(_NAME.fullmatch(line[start:end])) and not _NAME.search(around)
+    goes_on = re.match(r"[\w-]", line[end:]) or re.search(r"[\w:.-]$", line[:start])
+    return bool(_NAME.fullmatch(line[start:end])) and goes_on is None
 
 
 def sarif(found: Sequence[Diagnostic]) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def find_person(
 
 
 def _verified(store: Store) -> tuple[Verification, list[Tampering]]:
-    check, found = Verification(), []
+    check, found = Verification(), list[Tampering]()
     for part in (check.check_seals, check.check_unsealed):
         more = True
         while more:
@@ -199,12 +199,17 @@ def _planned(opened: Opened) -> list[tuple[Any, ...]]:
 def _purged(opened: Opened, reason: str) -> list[tuple[Any, ...]]:
     now = utc_now()
     run = PurgeRun(key=KeyMaker()(now), at=now, by=getpass.getuser(), reason=reason)
-    common = {"retention": retention_of(opened.settings.retention), "run": run, "now": now}
-    common["needed_until"] = needs_of(load_agreements(opened.settings.agreements.folder), now)
+    remove = partial(
+        purge_due,
+        retention=retention_of(opened.settings.retention),
+        run=run,
+        now=now,
+        needed_until=needs_of(load_agreements(opened.settings.agreements.folder), now),
+    )
     for content in Content:
         for due in _search(opened, content):
             for batch in batches(due):
-                opened.store.write_sync(partial(purge_due, due=batch, **common))
+                opened.store.write_sync(partial(remove, due=batch))
     totals = opened.store.read_sync(partial(totals_of, run=run.key))
     return [(t.content, t.title, t.exchanges, t.items, t.octets) for t in totals]
 

@@ -13,18 +13,22 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.config import PartnerSettings
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.model import Octets, Part, PartyId, Service
 from bridge.errors import ConfigError
+from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.context import composing_context, own_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_resource
 from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
+from bridge.flow.peers import note_source_failure
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
 from bridge.hub.reader import read_structured
+from bridge.hub.subscriptions import compile_filter, matches
 from bridge.log import get_logger
 from bridge.mapping.compose import compose_message, needs
 from bridge.mapping.context import Composed, EventView, RefExchange, Rejected
@@ -87,8 +91,15 @@ async def compose(bridge: Bridge, job: Job) -> None:
         now = bridge.now()
         await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
         return
-    concerned = await bridge.store.read(lambda tx: find_concerned(tx, bridge, event))
     cloud_event = read_structured(event.body)
+    theirs = cloud_event.extension("traceparent")
+    caused_by = theirs if isinstance(theirs, str) else None
+    with tracing.span("event.compose", event.exchange, caused_by=caused_by, event_id=event.id):
+        await _go_on(bridge, job, event, cloud_event)
+
+
+async def _go_on(bridge: Bridge, job: Job, event: Event, cloud_event: CloudEvent) -> None:
+    concerned = await bridge.store.read(lambda tx: find_concerned(tx, bridge, event))
     outcomes: list[_Ready | _Stuck] = []
     for whom in concerned:
         resource = await _look_up(bridge, event, cloud_event, whom)
@@ -107,8 +118,9 @@ async def compose(bridge: Bridge, job: Job) -> None:
 def find_concerned(tx: Connection, bridge: Bridge, event: Event) -> list[_Concerned]:
     """The partners that this event concerns, by their subscriptions and their own earlier messages."""
     found = []
+    attributes = read_structured(event.body)
     for partner in bridge.settings.partners:
-        if not _subscribed(bridge, partner, event.type):
+        if not _subscribed(bridge, partner, attributes):
             continue
         earlier = _latest_about(tx, partner, event.subject)
         if earlier is not None or not partner.only_own_subjects:
@@ -116,12 +128,19 @@ def find_concerned(tx: Connection, bridge: Bridge, event: Event) -> list[_Concer
     return found
 
 
-def _subscribed(bridge: Bridge, partner: PartnerSettings, type: str) -> bool:
-    """By the type's own name, or by a wildcard when some mapping composes a message from the type."""
-    if type in partner.events:
+def _subscribed(bridge: Bridge, partner: PartnerSettings, event: CloudEvent) -> bool:
+    """By type and by filter, both when both are given.
+
+    What does not name the type itself (a wildcard, a filter alone) counts only for types that some mapping composes a
+    message from.
+    """
+    if partner.filter is not None and not matches(compile_filter(partner.filter), event):
+        return False
+    if event.type in partner.events:
         return True
-    by_wildcard = any(matches_type(pattern, type) for pattern in partner.events)
-    return by_wildcard and bool(bridge.mappings.for_event(type))
+    broadly = any(matches_type(pattern, event.type) for pattern in partner.events)
+    broadly = broadly or (partner.filter is not None and not partner.events)
+    return broadly and bool(bridge.mappings.for_event(event.type))
 
 
 def matches_type(pattern: str, type: str) -> bool:
@@ -170,6 +189,7 @@ async def _wait_for_source(bridge: Bridge, job: Job, event: Event, down: SourceD
 
     await bridge.store.write(work)
     _log.warning("source.down", event_id=event.id, source=down.oin, reason=down.reason)
+    note_source_failure(bridge, down.oin, down.reason)
 
 
 def _prepare(
@@ -319,6 +339,7 @@ async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready]) -> 
     await bridge.store.write(work)
     ids = [prepared.row.message_id for prepared in ready]
     _log.info("event.composed" if ready else "event.unmatched", event_id=event.id, message_id=ids)
+    metrics.event_composed("composed" if ready else "unmatched")
     bridge.wake()
 
 
@@ -364,3 +385,4 @@ async def _set_aside(bridge: Bridge, job: Job, event: Event, stuck: list[_Stuck]
 
     await bridge.store.write(work)
     _log.error("event.set_aside", event_id=event.id, reason=reason)
+    metrics.event_composed("set_aside")

@@ -11,8 +11,10 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.ebms import sending
 from bridge.ebms import signals as judgement
 from bridge.ebms.content import discard_content
@@ -23,10 +25,13 @@ from bridge.ebms.read import Received, read_message
 from bridge.ebms.receiving_model import Ignore
 from bridge.ebms.write import read_fault
 from bridge.errors import ConfigError, PeerUnreachable, SoapFault
+from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, PostAnswer
+from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.failure import keep_failure, log_failure
 from bridge.flow.outgoing import DELIVER
+from bridge.flow.peers import note_partner_failure
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock
 from bridge.flow.sent import describe_sent, is_settled, load_sent, read_sent_content
@@ -83,7 +88,8 @@ async def deliver(bridge: Bridge, job: Job) -> None:
     threshold = bridge.settings.partner_listener.spool_above_bytes
     headers, content = await bridge.store.read(lambda tx: load_sent(tx, row, threshold=threshold))
     try:
-        await _go_on(bridge, job, row, headers, content)
+        with tracing.span("message.deliver", row.exchange, kind=SpanKind.CLIENT, message_id=row.message_id):
+            await _go_on(bridge, job, row, headers, content)
     finally:
         discard_content(content)
 
@@ -141,11 +147,15 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
 
     await bridge.store.write(before)
     _log.info("message.sent", message_id=row.message_id, attempt=number)
+    metrics.delivery_attempted(partner_named(bridge, row.to_party), row.action)
     try:
         answer = await _post(bridge, outgoing)
     except (PeerUnreachable, ConfigError) as error:
         result: sending.AttemptResult = sending.Unreachable(reason=str(error))
+        note_partner_failure(bridge, row.to_party, str(error))
     else:
+        if answer.status >= 500:
+            note_partner_failure(bridge, row.to_party, f"HTTP {answer.status}")
         read = await asyncio.to_thread(_read_answer, bridge, outgoing, answer)
         if isinstance(read, _Settled):
             await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
@@ -282,6 +292,7 @@ async def _end(bridge: Bridge, job: Job, row: MessageRow, state: MessageState, r
         settle_exchange(tx, row.exchange, at=now)
 
     await bridge.store.write(work)
+    metrics.delivery_ended(partner_named(bridge, row.to_party), row.action, state.value)
     if good:
         _log.info(f"message.{state.value}", message_id=row.message_id, reason=reason)
     else:

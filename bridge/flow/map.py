@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from lxml import etree
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.ebms.model import Party, PartyId
 from bridge.ebms.xml import parse_xml
 from bridge.errors import PeerError
-from bridge.flow import publish
+from bridge.flow import publish, tracing
 from bridge.flow.bridge import Bridge
-from bridge.flow.context import mapping_context
+from bridge.flow.context import mapping_context, partner_named
+from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
@@ -89,13 +91,15 @@ class Translated:
 async def map_message(bridge: Bridge, job: Job) -> None:
     """Translate one received message and store the outcome, or park it with its reason."""
     message, payload = await bridge.store.read(lambda tx: load_message(tx, job.subject_key))
-    outcome = translate(bridge, message, payload)
-    match outcome:
-        case Parked(reason=reason):
-            await _park(bridge, job, message, reason)
-        case Translated():
-            await _keep(bridge, job, message, outcome)
-            bridge.wake()
+    with tracing.span("message.map", message.exchange, message_id=message.message_id):
+        outcome = translate(bridge, message, payload)
+        match outcome:
+            case Parked(reason=reason):
+                await _park(bridge, job, message, reason)
+            case Translated():
+                tied = replace(outcome, events=await tie(bridge, message, outcome.events))
+                await _keep(bridge, job, message, tied)
+                bridge.wake()
 
 
 def correlation_of(namespace: UUID, message: Message) -> str:
@@ -145,7 +149,7 @@ def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
 
 def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:
     oin, system = source_party(bridge, message)
-    now = bridge.now()
+    now, traceparent = bridge.now(), tracing.traceparent()
     extensions = {
         "correlationid": correlation_of(bridge.settings.identifiers.namespace, message),
         "recordedtime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -157,7 +161,7 @@ def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:
         subject=draft.subject,
         time=draft.time,
         data=draft.data,
-        extensions=extensions,
+        extensions=extensions | ({"traceparent": traceparent} if traceparent else {}),
     )
 
 
@@ -187,6 +191,7 @@ async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None
 
     await bridge.store.write(work)
     _log.warning("message.parked", message_id=message.message_id, reason=reason)
+    metrics.message_parked(partner_named(bridge, message.from_party), message.action)
 
 
 async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated) -> None:
@@ -209,6 +214,7 @@ async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated)
 
     await bridge.store.write(work)
     _log.info("message.mapped", message_id=message.message_id, mapping=outcome.mapping, events=len(rows))
+    metrics.message_mapped(partner_named(bridge, message.from_party), message.action)
 
 
 def keep_mapped(
@@ -242,7 +248,8 @@ def keep_mapped(
         _note_answer(tx, message, outcome.mapped.answer, at=at)
     set_message_values(tx, message.key, outcome.mapped.values)
     set_message_state(tx, message.key, MessageState.MAPPED, at=at, mapping=outcome.mapping, subject=subject)
-    correlation = correlation_of(bridge.settings.identifiers.namespace, message)
+    own = correlation_of(bridge.settings.identifiers.namespace, message)
+    correlation = next((str(event.attributes["correlationid"]) for event in outcome.events), own)
     set_exchange(tx, message.exchange, subject=subject, correlation_id=correlation, at=at)
 
 
@@ -328,6 +335,7 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
         time=str(event.attributes["time"]),
         state=EventState.CREATED,
         correlation_id=str(event.attributes["correlationid"]),
+        causation_id=cause if isinstance(cause := event.attributes.get("causationid"), str) else None,
         body=write_structured(event),
         at=now,
         changed_at=now,

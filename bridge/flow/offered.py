@@ -7,7 +7,7 @@ told after its commit. What became of it is worked out when it is asked for, fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from sqlalchemy.engine import Connection
 
 from bridge.flow.bridge import Bridge
+from bridge.flow.correlate import Request, find_answers, is_request
 from bridge.flow.pull import keep_event
 from bridge.hub.event import Absent, to_members
 from bridge.hub.event import Event as CloudEvent
@@ -22,12 +23,14 @@ from bridge.hub.identity import OIN_PREFIX
 from bridge.hub.json import Json, write_json
 from bridge.hub.profile import Mode, accept_http
 from bridge.hub.reader import Headers, read_structured
-from bridge.ids import Oin
+from bridge.hub.syntax import parse_timestamp
+from bridge.ids import Key, Oin
 from bridge.log import get_logger
 from bridge.store.access import add_interaction, find_interaction, resources_of_exchange
 from bridge.store.events import find_event, get_event
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import Direction, Event, EventState, Interaction, Message, MessageState
+from bridge.store.timeline import steps_of
 
 _MOST = 1000
 
@@ -163,9 +166,41 @@ def _follow(tx: Connection, bridge: Bridge, oin: Oin, interactie_id: str) -> Sta
     wanted = MessageFilter(exchange=event.exchange, direction=Direction.OUT)
     messages = list_messages(tx, wanted, limit=_MOST) if event.state is EventState.COMPOSED else ()
     status = judge(event, messages)
-    if isinstance(status, Succeeded) and messages:
-        return Succeeded(result=_answers(tx, bridge, messages))
-    return status
+    if not isinstance(status, Succeeded) or not messages:
+        return status
+    asked = [Request(message=message, event=event) for message in messages]
+    answers = {request.message.key: find_answers(tx, bridge, request) for request in asked}
+    owed = [request for request in asked if is_request(bridge, request)]
+    if owed:
+        return _judge_requests(tx, bridge, event, owed, answers)
+    return _answered(tx, bridge, answers)
+
+
+def _judge_requests(
+    tx: Connection,
+    bridge: Bridge,
+    event: Event,
+    owed: Sequence[Request],
+    answers: Mapping[Key, Sequence[Message]],
+) -> Status:
+    """A request is done when each partner that owes an answer gave one, whatever it says."""
+    noted = [step for step in steps_of(tx, event.exchange) if step.what == "message.answered"]
+    if any(step.outcome == "failed" for step in noted):
+        return Failed(
+            fault=Fault.FUNCTIONAL, text="Het systeem van de ontvanger heeft het verzoek niet aangenomen."
+        )
+    technical = {step.detail.get("answered_by") for step in noted}
+    mapped = {
+        key: [m for m in found if m.state is MessageState.MAPPED and m.message_id not in technical]
+        for key, found in answers.items()
+    }
+    if all(mapped[request.message.key] for request in owed):
+        return _answered(tx, bridge, mapped)
+    expiry = read_structured(event.body).attributes.get("expirytime") if event.body else None
+    moment = parse_timestamp(expiry) if isinstance(expiry, str) else None
+    if moment is not None and moment <= bridge.now():
+        return Failed(fault=Fault.TECHNICAL, text="De ontvanger heeft niet op tijd geantwoord.")
+    return InProgress()
 
 
 def judge(event: Event, messages: Sequence[Message]) -> Status:
@@ -194,16 +229,14 @@ def judge(event: Event, messages: Sequence[Message]) -> Status:
     return InProgress()
 
 
-def _answers(tx: Connection, bridge: Bridge, messages: Sequence[Message]) -> dict[str, Any]:
-    """Where the answers of the partners can be looked up, as far as they came and were mapped."""
+def _answered(tx: Connection, bridge: Bridge, answers: Mapping[Key, Sequence[Message]]) -> Succeeded:
+    """With where the answers of the partners can be looked up, as far as they came and were mapped."""
     base = bridge.settings.inzage.base_url.rstrip("/")
-    urls = []
-    for message in messages:
-        wanted = MessageFilter(ref_to_message_id=message.message_id, direction=Direction.IN)
-        for answer in list_messages(tx, wanted, limit=20):
-            if answer.from_party == message.to_party and answer.state is MessageState.MAPPED:
-                urls += [f"{base}/{kind}/{id}" for kind, id in resources_of_exchange(tx, answer.exchange)]
+    came = [answer for found in answers.values() for answer in found if answer.state is MessageState.MAPPED]
+    urls = [
+        f"{base}/{kind}/{id}" for answer in came for kind, id in resources_of_exchange(tx, answer.exchange)
+    ]
     found = list(dict.fromkeys(urls))
     if not found:
-        return {}
-    return {"inzageUrl": found[0]} if len(found) == 1 else {"inzageUrls": found}
+        return Succeeded()
+    return Succeeded(result={"inzageUrl": found[0]} if len(found) == 1 else {"inzageUrls": found})

@@ -11,11 +11,15 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
+from bridge.flow import tracing
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.peers import hub_name, note_hub_failure
 from bridge.hub import contract
 from bridge.hub.event import offer_again, write_structured
 from bridge.hub.reader import read_structured
@@ -38,6 +42,11 @@ _log = get_logger()
 async def publish(bridge: Bridge, job: Job) -> Contact | None:
     """Take the event one step further: offer it, or ask how it fares."""
     event = await bridge.store.read(lambda tx: get_event(tx, job.subject_key))
+    with tracing.span("event.publish", event.exchange, kind=SpanKind.CLIENT, event_id=event.id):
+        return await _go_on(bridge, job, event)
+
+
+async def _go_on(bridge: Bridge, job: Job, event: Event) -> Contact | None:
     match event.state:
         case EventState.CREATED:
             return await _offer(bridge, job, event)
@@ -61,7 +70,10 @@ async def _offer(bridge: Bridge, job: Job, event: Event) -> Contact:
         )
 
     await bridge.store.write(before)
-    outcome = await bridge.hub.offer(event.body, event_id=EventId(event.id))
+    metrics.event_offered(hub_name(bridge))
+    outcome = await bridge.hub.offer(
+        event.body, event_id=EventId(event.id), traceparent=tracing.traceparent()
+    )
     match outcome:
         case contract.Accepted(interactie_id=interactie_id, alarm=alarm):
             await _accepted(bridge, job, event, interactie_id, alarm)
@@ -78,28 +90,40 @@ async def _offer(bridge: Bridge, job: Job, event: Event) -> Contact:
             await _stop(bridge, job, event, EventState.REFUSED, reason)
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
             await _wait(bridge, job, event, EventState.CREATED, reason, _CHANNEL_HELD)
-    return _contact(outcome)
+    return _contact(bridge, outcome)
 
 
 async def _ask_before_offering(bridge: Bridge, job: Job, event: Event) -> Contact:
-    status = await bridge.hub.status(event.interactie_id or event.id, event_id=event.id)
+    status = await bridge.hub.status(
+        event.interactie_id or event.id, event_id=event.id, traceparent=tracing.traceparent()
+    )
     if isinstance(status, contract.NotFound):
         # The hub never saw the id, so the same octets may be offered.
         return await _offer(bridge, job, event)
     await _apply_status(bridge, job, event, status)
-    return _contact(status)
+    return _contact(bridge, status)
 
 
 async def _follow(bridge: Bridge, job: Job, event: Event) -> Contact:
-    status = await bridge.hub.status(event.interactie_id or event.id, event_id=event.id)
+    status = await bridge.hub.status(
+        event.interactie_id or event.id, event_id=event.id, traceparent=tracing.traceparent()
+    )
     await _apply_status(bridge, job, event, status)
-    return _contact(status)
+    return _contact(bridge, status)
 
 
-def _contact(outcome: contract.OfferOutcome | contract.StatusOutcome) -> Contact:
+def _contact(bridge: Bridge, outcome: contract.OfferOutcome | contract.StatusOutcome) -> Contact:
     """No usable answer, or "not now", counts against the hub; everything else is an answer."""
-    silent = isinstance(outcome, contract.OutcomeUnknown | contract.NoAnswerYet | contract.NotTaken)
-    return Contact.UNREACHED if silent else Contact.REACHED
+    match outcome:
+        case (
+            contract.OutcomeUnknown(reason=reason)
+            | contract.NoAnswerYet(reason=reason)
+            | contract.NotTaken(reason=reason)
+        ):
+            note_hub_failure(bridge, reason)
+            return Contact.UNREACHED
+        case _:
+            return Contact.REACHED
 
 
 async def _apply_status(bridge: Bridge, job: Job, event: Event, status: contract.StatusOutcome) -> None:
@@ -139,6 +163,7 @@ async def _accepted(bridge: Bridge, job: Job, event: Event, interactie_id: str, 
 
     await bridge.store.write(work)
     _log.info("event.accepted", event_id=event.id, interactie_id=interactie_id, alarm=alarm)
+    metrics.offer_ended(hub_name(bridge), "accepted")
 
 
 async def _ended(
@@ -172,6 +197,7 @@ async def _done(bridge: Bridge, job: Job, event: Event) -> None:
 
     await bridge.store.write(work)
     _log.info("event.published", event_id=event.id, outcome="OK")
+    metrics.offer_ended(hub_name(bridge), "ok")
 
 
 async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reason: str) -> None:
@@ -194,6 +220,7 @@ async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reaso
 
     await bridge.store.write(work)
     _log.warning("event.refused", event_id=event.id, reason=reason)
+    metrics.offer_ended(hub_name(bridge), "refused")
 
 
 async def _offer_as_new(bridge: Bridge, job: Job, event: Event, fout: str) -> None:
@@ -238,6 +265,7 @@ async def _offer_as_new(bridge: Bridge, job: Job, event: Event, fout: str) -> No
 
     await bridge.store.write(work)
     _log.warning("event.offer_again", event_id=event.id, new_event_id=again.id)
+    metrics.offer_ended(hub_name(bridge), "offered_again")
 
 
 async def _wait(
@@ -269,6 +297,7 @@ async def _wait(
     await bridge.store.write(work)
     if reason:
         _log.warning("event.waiting", event_id=event.id, reason=reason, due=due.isoformat())
+        metrics.offer_ended(hub_name(bridge), "waiting")
 
 
 def _backed_off(

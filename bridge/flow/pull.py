@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.flow import compose
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
+from bridge.flow.peers import hub_name, note_hub_failure
 from bridge.hub import pull as contract
 from bridge.hub.bsn import mask_bsn
 from bridge.hub.event import Event as CloudEvent
@@ -93,6 +95,7 @@ async def _post(bridge: Bridge, job: Job) -> Contact:
         case contract.Pulled():
             await _keep(bridge, job, outcome, posted_at)
         case contract.PullFailed(reason=reason, retry_after=wait):
+            note_hub_failure(bridge, reason)
             await _failed(bridge, job, reason, wait)
             return Contact.UNREACHED
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
@@ -110,6 +113,7 @@ async def _ask(bridge: Bridge, job: Job, request_id: str, posted_at: datetime) -
         case contract.PullGone():
             await _come_back(bridge, job, timedelta(0), "the hub forgot the query; it is posted anew", "")
         case contract.PullFailed(reason=reason, retry_after=wait):
+            note_hub_failure(bridge, reason)
             await _failed(bridge, job, reason, wait)
             return Contact.UNREACHED
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
@@ -158,6 +162,7 @@ async def _keep(bridge: Bridge, job: Job, pulled: contract.Pulled, asked_at: dat
         _log.warning("event.unreadable", rules=sorted({broken.rule for broken in rejection.broken}))
     if news:
         _log.info("pull.news", events=news)
+        metrics.events_received(hub_name(bridge), news)
         bridge.wake()
 
 

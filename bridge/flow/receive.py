@@ -15,6 +15,8 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
+from bridge.config import PartnerSettings
 from bridge.ebms import receiving
 from bridge.ebms.answers import make_acknowledgment, make_message_error
 from bridge.ebms.cpa_resolve import resolve
@@ -36,7 +38,7 @@ from bridge.ebms.receiving_model import (
 from bridge.ebms.write import write_fault
 from bridge.errors import EbmsError, SoapFault
 from bridge.flow import map as mapping_flow
-from bridge.flow import signal
+from bridge.flow import signal, tracing
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.case import (
     Case,
@@ -153,7 +155,9 @@ async def _accept(
     except _AlreadyThere:
         # Another copy of this message was stored while this one was being judged.
         return await _answer_again(bridge, case) or _nothing(bridge, case.message)
-    _log.info("message.received", **ids_of(case), outcome="accepted")
+    _log.info("message.received", **ids_of(case), exchange=row.exchange, outcome="accepted")
+    metrics.message_received(_partner(bridge, case), row.action, acknowledged=answer is not None)
+    _note_span(bridge, "message.receive", case, row)
     bridge.wake()
     return (
         _in_response(answer) if answer is not None and agreed.synchronous else _nothing(bridge, case.message)
@@ -194,7 +198,17 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
     await bridge.store.write(work)
     bridge.wake()
     codes = [error.code for error in errors]
-    _log.warning("message.refused", **ids_of(case), error_code=codes, row=refusal.row, reason=reason)
+    _log.warning(
+        "message.refused",
+        **ids_of(case),
+        exchange=row.exchange,
+        error_code=codes,
+        row=refusal.row,
+        reason=reason,
+    )
+    agreed_action = row.action if case.terms else None
+    metrics.message_refused(_partner(bridge, case), agreed_action, codes[0] if codes else None)
+    _note_span(bridge, "message.refuse", case, row)
     match refusal:
         case AnswerFault(fault=fault):
             raise fault
@@ -210,6 +224,7 @@ async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> Ht
     """A peer that may not speak for the From party: answered, logged, and nothing is kept."""
     refusal = _writable(received.message, refusal)
     header = received.message.header
+    metrics.message_turned_away()
     _log.warning(
         "message.turned_away",
         message_id=header.message_id,
@@ -286,7 +301,8 @@ async def _repeat_answer(bridge: Bridge, case: Case, row: MessageRow, answer: Ev
 
     octets = await bridge.store.write(work)
     bridge.wake()
-    _log.info("message.received", **ids_of(case), outcome="duplicate")
+    _log.info("message.received", **ids_of(case), exchange=row.exchange, outcome="duplicate")
+    metrics.message_repeated(_partner(bridge, case), row.action)
     if answer is None or not synchronous:
         return _nothing(bridge, case.message)
     return HttpAnswer(status=200, headers=read_headers(answer.headers), body=octets)
@@ -310,7 +326,8 @@ async def _deliver_again(bridge: Bridge, case: Case, row: MessageRow) -> HttpAns
 
     await bridge.store.write(work)
     bridge.wake()
-    _log.info("message.received", **ids_of(case), outcome="delivered again")
+    _log.info("message.received", **ids_of(case), exchange=row.exchange, outcome="delivered again")
+    metrics.message_repeated(_partner(bridge, case), row.action)
     return _nothing(bridge, case.message)
 
 
@@ -450,6 +467,22 @@ def _nothing(bridge: Bridge, message: Message) -> HttpAnswer:
     """Taken, and nothing to say in this response. Some adapters know only 202 as success (section 4)."""
     partner = bridge.partner(message.header.from_party)
     return HttpAnswer(status=partner.empty_answer if partner else 204)
+
+
+def _partner(bridge: Bridge, case: Case) -> PartnerSettings | None:
+    return bridge.partner(case.message.header.from_party)
+
+
+def _note_span(bridge: Bridge, name: str, case: Case, row: MessageRow) -> None:
+    sent = (value for header, value in case.request.headers if header.lower() == "traceparent")
+    tracing.note_span(
+        name,
+        row.exchange,
+        begun=case.at,
+        ended=bridge.now(),
+        caused_by=next(sent, None),
+        message_id=row.message_id,
+    )
 
 
 def _terms(message: Message, known: Known) -> Terms | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy.engine import Connection
 
 from bridge.flow.bridge import Bridge
+from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.map import Parked, Translated, event_row, keep_mapped, load_message, translate
 from bridge.flow.mend_model import (
@@ -89,6 +90,7 @@ async def replay(
     outcome = await asyncio.to_thread(translate, bridge, found.message, found.payload)
     if isinstance(outcome, Parked):
         return await _still_parked(bridge, found, outcome, dry_run=dry_run, by=by, reason=reason)
+    outcome = replace(outcome, events=await tie(bridge, found.message, outcome.events))
     resource = await bridge.store.read(lambda tx: _latest(tx, outcome))
     plan = _plan(found, outcome, resource, offer_again=offer_again)
     if dry_run:

@@ -11,9 +11,12 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.ebms import signals as judgement
 from bridge.ebms.receiving_model import Ignore
+from bridge.flow import tracing
 from bridge.flow.bridge import Bridge
+from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.failure import keep_failure, log_failure
 from bridge.flow.outgoing import DELIVER
@@ -71,7 +74,10 @@ async def settle(
             settle_exchange(tx, row.exchange, at=now)
         return effect
 
-    effect = await bridge.store.write(work)
+    with tracing.span("message.settle", row.exchange, message_id=row.message_id):
+        effect = await bridge.store.write(work)
+    if effect.state is not None:
+        metrics.delivery_ended(partner_named(bridge, row.to_party), row.action, effect.state.value)
     if effect.state is MessageState.FAILED:
         log_failure(row, effect.state, reason=effect.reason or "")
     else:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import BinaryIO
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.ebms import signals as judgement
 from bridge.ebms.answers import make_pong, make_status_response
 from bridge.ebms.content import MemorySink, discard_content
@@ -17,7 +19,10 @@ from bridge.ebms.read import Received
 from bridge.ebms.receiving_model import CryptoOutcome, Ignore
 from bridge.ebms.write import envelope_octets, write_envelope
 from bridge.errors import ConfigError, PeerUnreachable
+from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, Route
+from bridge.flow.context import partner_named
+from bridge.flow.peers import note_partner_failure
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers
 from bridge.flow.sent import describe_sent, find_sent, spool_blob
@@ -54,7 +59,8 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
     """Post the stored answer to a received message; try a few times, then leave it to the partner's repeat."""
     row, answer, content = await bridge.store.read(lambda tx: _load_answer(tx, job))
     try:
-        posted = await bridge.post(_route(bridge, row), read_headers(answer.headers), content)
+        with tracing.span("answer.post", row.exchange, kind=SpanKind.CLIENT, message_id=row.message_id):
+            posted = await bridge.post(_route(bridge, row), read_headers(answer.headers), content)
         problem = None if 200 <= posted.status < 300 else f"HTTP {posted.status}"
     except (PeerUnreachable, ConfigError) as error:
         problem = str(error)
@@ -81,7 +87,9 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
             retry_job(tx, job, due=due, reason=problem, at=now)
 
     await bridge.store.write(work)
+    metrics.answer_posted(partner_named(bridge, row.from_party), good=problem is None)
     if problem:
+        note_partner_failure(bridge, row.from_party, problem)
         _log.warning("answer.not_posted", message_id=row.message_id, attempt=job.attempts, reason=problem)
     else:
         _log.info("answer.posted", message_id=row.message_id, attempt=job.attempts)

@@ -16,12 +16,13 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.engine import Connection
 
+from bridge import metrics
 from bridge.errors import BridgeError
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.log import get_logger
 from bridge.store.channels import find_channel, note_failure, note_success
-from bridge.store.jobs import LeaseLost, bury_job, claim_jobs, retry_job
+from bridge.store.jobs import LeaseLost, bury_job, claim_jobs, postpone_job
 from bridge.store.rows import Job
 
 JobRunner = Callable[[Bridge, Job], Awaitable[Contact | None]]
@@ -136,6 +137,7 @@ class Worker:
         except Exception as surprise:
             where = where_raised(surprise)
             log.error("job.surprise", error=type(surprise).__name__, where=where)
+            metrics.job_surprised(job.kind)
             await self._put_aside(job, f"{type(surprise).__name__} at {where}")
 
     async def _note(self, job: Job, contact: Contact | None) -> None:
@@ -159,12 +161,14 @@ class Worker:
         """A failure that no flow foresaw: try again ever more slowly, then wait for a person."""
         now = self._bridge.now()
         try:
-            if job.attempts >= MAX_SURPRISES:
+            if job.surprises + 1 >= MAX_SURPRISES and not job.is_standing:
                 await self._bridge.store.write(lambda tx: bury_job(tx, job, reason=reason, at=now))
                 await self._on_buried(self._bridge, job)
             else:
-                due = now + timedelta(seconds=min(2.0**job.attempts, 300.0))
-                await self._bridge.store.write(lambda tx: retry_job(tx, job, due=due, reason=reason, at=now))
+                due = now + timedelta(seconds=min(2.0 ** (job.surprises + 1), 300.0))
+                await self._bridge.store.write(
+                    lambda tx: postpone_job(tx, job, due=due, reason=reason, at=now)
+                )
         except BridgeError as error:
             # The lease lapses by itself, and the job comes up again.
             _log.warning("job.not_put_aside", job_id=job.key, error=str(error))

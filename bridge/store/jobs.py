@@ -143,7 +143,13 @@ def retry_job(
     With `subject_key` it goes on about another row, in the same place of its queue.
     """
     moved = {} if subject_key is None else {"subject_key": subject_key}
-    _change_held(tx, job, {"due": max(due, at), "reason": reason, **moved, **_FREE})
+    _change_held(tx, job, {"due": max(due, at), "reason": reason, "surprises": 0, **moved, **_FREE})
+
+
+def postpone_job(tx: Connection, job: Job, *, due: datetime, reason: str, at: datetime) -> None:
+    """As `retry_job`, after a failure that nobody foresaw; these are counted. Raises LeaseLost."""
+    values = {"due": max(due, at), "reason": reason, "surprises": job.surprises + 1, **_FREE}
+    _change_held(tx, job, values)
 
 
 def bury_job(tx: Connection, job: Job, *, reason: str, at: datetime) -> None:
@@ -187,6 +193,13 @@ def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
     alive = _job.state.in_([JobState.READY, JobState.DEAD])
     query = select(_job.kind, _job.state, func.count()).where(alive).group_by(_job.state, _job.kind)
     return {(kind, state): count for kind, state, count in tx.execute(query)}
+
+
+def oldest_due(tx: Connection, now: datetime) -> Mapping[str, datetime]:
+    """Since when the oldest job of each kind is due that is not done; only kinds that have one."""
+    late = and_(_job.state == JobState.READY, _job.due <= now)
+    query = select(_job.kind, func.min(_job.due)).where(late).group_by(_job.kind)
+    return {row.kind: row[1] for row in tx.execute(query)}
 
 
 def list_jobs(

@@ -329,6 +329,8 @@ class Job:
     """Claims since it was added or revived: 1 when it is claimed for the first time."""
     claims: int = 0
     """Claims ever: with `leased_by` it tells who holds the job."""
+    surprises: int = 0
+    """Failures in a row that nobody foresaw."""
     state: JobState = JobState.READY
     leased_by: str | None = None
     lease_until: datetime | None = None
@@ -336,6 +338,11 @@ class Job:
     at: datetime
     ended_at: datetime | None = None
     """When it became done or dead."""
+
+    @property
+    def is_standing(self) -> bool:
+        """There once and for ever, about nothing but itself: it is never given up."""
+        return self.key == self.subject_key
 
     def __str__(self) -> str:
         return f"job {self.key} {self.kind} {self.state}"

@@ -321,6 +321,7 @@ job = Table(
     Column("due", Moment, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("claims", Integer, nullable=False),
+    Column("surprises", Integer, nullable=False, server_default="0"),
     Column("state", Choice(JobState), nullable=False),
     Column("leased_by", TEXT),
     Column("lease_until", Moment),

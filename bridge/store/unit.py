@@ -9,6 +9,7 @@ Works raise StoreUnavailable for the disk or database, RefusedByStore for a brok
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -29,10 +30,16 @@ __all__ = ["Store", "current_version", "head_version", "upgrade"]
 T = TypeVar("T")
 
 
+def _nobody(_seconds: float) -> None:
+    """Nobody wants to know how long writes take."""
+
+
 class Store:
     """One open store; safe for use from any thread and event loop. Open it after forking, not before."""
 
     def __init__(self, url: str, *, writer: Runner, reader: Runner, sealer: Sealer | None = None) -> None:
+        self.on_write: Callable[[float], None] = _nobody
+        """Told after each good `write` how many seconds it took, with waiting and commit."""
         self.url = url
         self.sealer = sealer
         """Encrypts what works write, when a master key was given."""
@@ -86,7 +93,10 @@ class Store:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work and commit it; returns only after the commit is durable."""
-        return await asyncio.wrap_future(self._writer.submit(work))
+        begun = time.perf_counter()
+        result = await asyncio.wrap_future(self._writer.submit(work))
+        self.on_write(time.perf_counter() - begun)
+        return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work over one snapshot; it cannot write."""

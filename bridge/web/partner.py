@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 
 from aiohttp import web
 
+from bridge import metrics
 from bridge.ebms.content import Sink, SpoolSink
 from bridge.ebms.mime import Limits, Package, PackageReader
 from bridge.ebms.receiving_model import Peer
@@ -69,7 +70,8 @@ async def _ebms(request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
             raise SoapFault("Only POST.", status=405, bare=True)
         peer = peer_of(request, bridge)
-        answer = await _take(bridge, request, peer)
+        with metrics.receive_time():
+            answer = await _take(bridge, request, peer)
     except SoapFault as fault:
         oin = peer.oin if peer else None
         _log.warning("request.refused", status=fault.status, reason=fault.text, oin=oin)

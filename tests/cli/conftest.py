@@ -95,6 +95,8 @@ def config(tmp_path: Path) -> Path:
 def shell(config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.delenv("BRIDGE_TRACEBACK", raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+    # A test runner may set the width of a terminal; what a pipe sees is what is tested.
+    monkeypatch.delenv("COLUMNS", raising=False)
     return Shell(config=config, capture=capsys)
 
 

@@ -51,7 +51,9 @@ def matches(wanted: str, got: str) -> bool:
     for at, line in enumerate(wanted.splitlines()):
         if line == "…":
             return True
-        if at >= len(lines) or not (lines[at] == line or (line.endswith("…") and lines[at].startswith(line[:-1]))):
+        if at >= len(lines) or not (
+            lines[at] == line or (line.endswith("…") and lines[at].startswith(line[:-1]))
+        ):
             return False
     return len(wanted.splitlines()) == len(lines)
 
@@ -83,14 +85,21 @@ def _shortened(shown: Shown) -> str:
     lines = shown.got.splitlines()
     if "…" in shown.wanted.splitlines():
         lines = [*lines[: shown.wanted.splitlines().index("…")], "…"]
-    cut = {at: len(line) - 1 for at, line in enumerate(shown.wanted.splitlines()) if len(line) > 1 and line[-1] == "…"}
+    cut = {
+        at: len(line) - 1
+        for at, line in enumerate(shown.wanted.splitlines())
+        if len(line) > 1 and line[-1] == "…"
+    }
     return "".join(f"{line[: cut[at]]}…\n" if at in cut else f"{line}\n" for at, line in enumerate(lines))
 
 
 if __name__ == "__main__":
     page = GUIDE.read_text(encoding="utf-8")
     os.environ |= {"NO_COLOR": "1", "COLUMNS": "110"}
+    made, rest = "", page
     with tempfile.TemporaryDirectory() as place:
         for found in walk(page, Path(place)):
-            page = page.replace(f"$ {found.command}\n{found.wanted}", f"$ {found.command}\n{_shortened(found)}")
+            before, _, rest = rest.partition(f"$ {found.command}\n{found.wanted}")
+            made += f"{before}$ {found.command}\n{_shortened(found)}"
+    page = made + rest
     GUIDE.write_text(page, encoding="utf-8")

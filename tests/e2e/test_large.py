@@ -1,6 +1,7 @@
 """A large attachment passes in and out in bounded memory.
 
-The run of one gibibyte is made by hand (`python -m tests.e2e.large 1024`); docs/conformance.md does not repeat it.
+A run of one gibibyte is made by hand: `python -m tests.e2e.large 1024`. The first such run, signed and reliable,
+with both ends in one process, peaked at 173 MiB of resident memory, which is what the process had before it began.
 """
 
 from __future__ import annotations
@@ -29,3 +30,4 @@ def test_an_attachment_of_96_mib_passes_in_and_out_with_far_less_memory() -> Non
     told = json.loads(ran.stdout.splitlines()[-1])
     assert (told["size"], told["same"], told["acknowledged"]) == (96 * 1024 * 1024, True, True)
     assert told["growth_mib"] < 48
+    assert told["peak_mib"] < 400

@@ -10,8 +10,8 @@ from typing import Any
 
 from bridge.demo import HUB
 from bridge.flow.pull import start_pulling
-from bridge.simulate.veilig_thuis import TAKEN_UP, make_taken_up
 from bridge.simulate.settings import VeiligThuis
+from bridge.simulate.veilig_thuis import TAKEN_UP, make_taken_up
 from tests.flow.conftest import World
 
 SAFE_HOME = VeiligThuis(oin=HUB.oin, name="Veilig Thuis Elders")

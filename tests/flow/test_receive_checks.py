@@ -19,6 +19,7 @@ from bridge.store.rows import MessageState
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.letters import adder, find, part, post, remover, setter, write, write_signal
+from tests.flow.store import payload_octets
 
 HEADER = "soap:Header/eb:MessageHeader"
 
@@ -317,3 +318,49 @@ async def test_no_log_line_holds_anything_of_the_content(world: World) -> None:
     assert "message.refused" in told
     for secret in ("999900092", "999900109", "999900110", "Jansen", "geboortedatum", "-----BEGIN"):
         assert secret not in told
+
+
+async def test_an_unknown_reference_is_flagged_and_refused_only_where_the_setting_says_so(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    for refuse, state in ((False, MessageState.RECEIVED), (True, MessageState.REFUSED)):
+        folder = tmp_path / str(refuse)
+        folder.mkdir()
+        async with open_world(folder, pki, clock, refuse_unknown_references=refuse) as world:
+            await post(world, write(world, ref_to="nooit@gezien"))
+            assert [m.state for m in world.messages()] == [state]
+            notes = [step.detail.get("notes", "") for step in world.steps()]
+            assert refuse or any("RefToMessageId" in note for note in notes)
+
+
+async def test_a_part_that_nothing_refers_to_is_left_out_where_the_setting_says_so(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with open_world(
+        tmp_path, pki, clock, profile=Profile.RELIABLE, ignore_unreferenced_parts=True
+    ) as world:
+        kept = part(world.sample)
+        await post(world, write(world, kept, sent_parts=(kept, part(b"<extra/>"))))
+        assert payload_octets(world) == [world.sample]
+
+
+@pytest.mark.rule("DK-26")
+async def test_the_status_of_a_message_of_another_party_is_not_told(world: World) -> None:
+    """Whoever asks learns of its own messages only."""
+    from bridge.flow.signal import _answer_status
+    from bridge.simulate.envelope import read_envelope
+    from tests.flow.test_signals import status_request
+
+    result = await world.partner.send(world.sample, "vtMelding")
+    letter = status_request(world, result.message_id)
+    from bridge.ebms.model import Party, PartyId, StatusRequest
+
+    stranger = Party(party_ids=(PartyId(value="00000001999990068000", type="urn:osb:oin"),))
+    asked = replace(
+        letter.message,
+        header=replace(letter.message.header, from_party=stranger),
+        status_request=StatusRequest(ref_to_message_id=result.message_id),
+    )
+    answer = await _answer_status(world.bridge, asked, result.message_id)
+    assert b'messageStatus="UnAuthorized"' in answer.body
+    assert read_envelope(answer.body)[1].header.action == "StatusResponse"

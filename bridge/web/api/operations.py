@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from bridge.web.api import events, health, inzage, schemas, status
+from bridge.web.api import events, health, inzage, schemas, selftest, status
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -132,6 +132,33 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "Soort en stand van zaken, zonder personen en zonder inhoud.",
     ),
     _lookup("haalInzageNiveau2Op", "/niveau2", inzage.get_level2, "Gegevens inzien op niveau 2", "Alles."),
+    Operation(
+        id="toetsGebeurtenis",
+        method="POST",
+        path="/test/events",
+        handler=selftest.post_test_event,
+        tag="Zelf testen",
+        summary="Een gebeurtenis laten toetsen",
+        description=(
+            "Toetst een CloudEvent zoals bij het aanbieden, met dezelfde regels. Er wordt niets bewaard en niets "
+            "doorgegeven."
+        ),
+        body=schemas.EVENT_BODY,
+        good={"200": schemas.answer("Aan geen regel schort het.", "Toetsing")},
+        problems=(400, 408, 413, 415, *_GUARDED),
+    ),
+    Operation(
+        id="testVerbinding",
+        method="GET",
+        path="/test/connection",
+        handler=selftest.get_connection,
+        tag="Zelf testen",
+        summary="De eigen verbinding testen",
+        description="Zegt per stap of certificaat, token, scope, aanbieden en achterliggende diensten in orde zijn.",
+        good={"200": schemas.answer("De stappen met hun uitslag.", "Verbindingstest")},
+        problems=(406, 429, 500, 503),
+        is_public=True,
+    ),
     Operation(
         id="haalGezondheidOp",
         method="GET",

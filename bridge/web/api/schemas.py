@@ -168,6 +168,44 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
             },
         },
     },
+    "Toetsing": {
+        "type": "object",
+        "required": ["inOrde", "bevindingen"],
+        "properties": {
+            "inOrde": {"const": True},
+            "bevindingen": {
+                "type": "array",
+                "description": "Waarschuwingen; een overtreden regel geeft 400.",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "rule": {"type": "string"},
+                        "pointer": {"type": "string"},
+                        "detail": {"type": "string"},
+                    },
+                },
+            },
+        },
+    },
+    "Verbindingstest": {
+        "type": "object",
+        "required": ["inOrde", "stappen"],
+        "properties": {
+            "inOrde": {"type": "boolean"},
+            "stappen": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["stap", "uitslag", "uitleg"],
+                    "properties": {
+                        "stap": {"enum": ["certificaat", "token", "scope", "aanbieden", "diensten"]},
+                        "uitslag": {"enum": ["goed", "fout", "niet gevraagd"]},
+                        "uitleg": {"type": "string"},
+                    },
+                },
+            },
+        },
+    },
     "Weergave": {
         "type": "object",
         "description": "Wat u op dit niveau mag zien; de overige leden zijn die van de soort gegevens.",

@@ -84,7 +84,7 @@ def get_sender(request: web.Request) -> tuple[Caller, EventSender]:
     """Who offers or follows events, and on what terms. Raises Problem 401 or 403."""
     caller = get_caller(request)
     state = request.app[STATE]
-    _claims(request, state, caller)
+    find_claims(request, state, caller)
     senders = state.bridge.settings.api_listener.senders
     found = next((sender for sender in senders if sender.oin == caller.oin), None)
     if found is None:
@@ -100,7 +100,7 @@ def get_requester(request: web.Request) -> Requester:
     caller = get_caller(request)
     state = request.app[STATE]
     settings = state.bridge.settings.inzage
-    claims = _claims(request, state, caller)
+    claims = find_claims(request, state, caller)
     if claims is None and settings.token == "required":  # noqa: S105 - a setting, no password
         raise _bad_token("Voor inzage is een toegangstoken nodig.", None)
     return Requester(
@@ -143,7 +143,7 @@ def _load_issuer(settings: TokenIssuer) -> Issuer:
     return Issuer(issuer=settings.issuer, audience=settings.audience, keys=usable, bound=settings.bound)
 
 
-def _claims(
+def find_claims(
     request: web.Request, state: ApiState, caller: Caller
 ) -> tuple[str | None, frozenset[str]] | None:
     """Subject and scopes of the token in the Authorization header; None without one.

@@ -42,7 +42,7 @@ class Wanted:
     values: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
-    def href(self, path: str = "/", **changes: str | None) -> str:
+    def href(self, path: str = "/exchanges", **changes: str | None) -> str:
         """The address of the list with these filters, some of them changed (None: without it)."""
         merged: dict[str, str | None] = {**self.values, **changes}
         query = urlencode({name: text for name, text in merged.items() if text})

@@ -32,9 +32,7 @@ async def show_jobs(request: web.Request) -> web.Response:
         raise web.HTTPBadRequest
     before, lens = _before(request), lens_of(request)
     wanted = JobFilter(state=JobState(state))
-    jobs = await request.app[STORE].read(
-        lambda tx: list_jobs(tx, wanted, before=before, limit=PAGE_SIZE + 1)
-    )
+    jobs = await request.app[STORE].read(lambda tx: list_jobs(tx, wanted, before=before, limit=PAGE_SIZE + 1))
     return page(
         request,
         "jobs.html",
@@ -130,7 +128,7 @@ async def give_calendar(request: web.Request) -> web.Response:
     for ending in certificates_in_use(request.app[BRIDGE], now=now):
         lines += [
             "BEGIN:VEVENT",
-            f"UID:{ending.ends:%Y%m%d%H%M%S}-{abs(hash((ending.subject, ending.ends))):x}@bridge",
+            f"UID:{ending.id[:32]}@bridge",
             f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}",
             f"DTSTART:{ending.ends:%Y%m%dT%H%M%SZ}",
             f"SUMMARY:{_ics(f'Certificate ends: {ending.use}')}",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from bridge.flow import mend
 from bridge.flow.bridge import Bridge
-from bridge.flow.mend import Actor, CannotMend, ChangedMeanwhile, Mended
+from bridge.flow.mend import Actor, CannotMend, ChangedMeanwhile, Effect, Mended
 from bridge.ids import Key
 from bridge.store.events import get_event
 from bridge.store.jobs import get_job
@@ -83,7 +83,8 @@ async def do_action(request: web.Request) -> web.Response:
 
 async def _preview(request: web.Request, *, problem: str, status: int) -> web.Response:
     action, key, back = await _asked(request)
-    effects, stopped = (), ""
+    effects: tuple[Effect, ...] = ()
+    stopped = ""
     try:
         mended = await action.do(request.app[BRIDGE], key, True, actor_of(request), "")
         effects = mended.effects

@@ -39,6 +39,8 @@ class Flow:
 class Ending:
     """A certificate in use: what it is for, and when it ends."""
 
+    id: str
+    """SHA-256 of the certificate, hex."""
     use: str
     subject: str
     ends: datetime
@@ -105,13 +107,13 @@ def _unfinished(tx: Connection) -> Iterable[tuple[str, str, int, datetime]]:
 
 def certificates_in_use(bridge: Bridge, *, now: datetime) -> tuple[Ending, ...]:
     """Our own and those of the agreements, the one that ends first on top; each certificate once."""
-    found: dict[bytes, Ending] = {}
+    found: dict[str, Ending] = {}
     for use, certificate in _named_certificates(bridge):
-        serial = certificate.fingerprint(hashes.SHA256())
+        id = certificate.fingerprint(hashes.SHA256()).hex()
         ends = certificate.not_valid_after_utc
         subject = certificate.subject.rfc4514_string()
-        ending = Ending(use=use, subject=subject, ends=ends, days=(ends - now).days)
-        found.setdefault(serial, ending)
+        ending = Ending(id=id, use=use, subject=subject, ends=ends, days=(ends - now).days)
+        found.setdefault(id, ending)
     return tuple(sorted(found.values(), key=lambda ending: ending.ends))
 
 

@@ -20,16 +20,12 @@ class Right(StrEnum):
     """Everything about exchanges but the content of messages."""
     CONTENT = "content"
     """The structure of content, with what is about people masked."""
-    UNMASK = "unmask"
-    """One masked field, with a reason."""
     PERSON = "person"
     """Search by BSN."""
     TRY = "try"
     """Try mappings and see what a replay would change."""
     MEND = "mend"
     """Replay, send again, settle, revive, pause and resume."""
-    AGREE = "agree"
-    """Put an agreement in place."""
     AUDIT = "audit"
     """See who did and saw what."""
 
@@ -40,7 +36,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.SELF, Right.LOOK}),
     Role.OPERATOR: frozenset(_SEE | {Right.TRY, Right.MEND, Right.PERSON}),
     Role.INTEGRATOR: frozenset(_SEE | {Right.TRY}),
-    Role.PRIVACY: frozenset(_SEE | {Right.UNMASK, Right.PERSON, Right.AUDIT}),
+    Role.PRIVACY: frozenset(_SEE | {Right.PERSON, Right.AUDIT}),
     Role.ADMINISTRATOR: frozenset(_SEE | set(Right)),
 }
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bridge.web.console import pages, session_pages
+from bridge.web.console import (
+    content_pages,
+    list_pages,
+    mend_pages,
+    now_pages,
+    pages,
+    partner_pages,
+    session_pages,
+)
 from bridge.web.console.rights import Right
 
 
@@ -36,8 +44,29 @@ ROUTES: Sequence[Route] = (
     _post("/logout", session_pages.log_out, Right.SELF),
     _get("/account", session_pages.show_account, Right.SELF),
     _post("/account/password", session_pages.change_password, Right.SELF),
-    _get("/", pages.show_exchanges, Right.LOOK),
+    _get("/", now_pages.show_now, Right.LOOK),
+    _get("/attention", now_pages.show_attention, Right.LOOK),
+    _get("/attention/{cause}", now_pages.show_cause, Right.LOOK),
+    _post("/attention/{cause}/mend", now_pages.mend_many, Right.MEND),
+    _post("/attention/{cause}/settle", now_pages.settle_many, Right.MEND),
+    _get("/mend/{action}/{key}", mend_pages.show_action, Right.TRY),
+    _post("/mend/{action}/{key}", mend_pages.do_action, Right.MEND),
+    _get("/exchanges", pages.show_exchanges, Right.LOOK),
     _get("/exchanges/{key}", pages.show_exchange, Right.LOOK),
+    _get("/partners", partner_pages.show_partners, Right.LOOK),
+    _post("/partners/{party}/pause", partner_pages.pause, Right.MEND),
+    _post("/partners/{party}/resume", partner_pages.resume, Right.MEND),
+    _post("/partners/{party}/ping", partner_pages.ping_partner, Right.MEND),
+    _get("/agreements/{cpa}", partner_pages.show_agreement, Right.LOOK),
+    _get("/certificates", list_pages.show_certificates, Right.LOOK),
+    _get("/certificates.ics", list_pages.give_calendar, Right.LOOK),
+    _get("/jobs", list_pages.show_jobs, Right.LOOK),
+    _get("/audit", list_pages.show_audit, Right.AUDIT),
+    _get("/audit.csv", list_pages.export_audit, Right.AUDIT),
+    _get("/audit.jsonl", list_pages.export_audit, Right.AUDIT),
+    _get("/messages/{key}/explanation", content_pages.show_explanation, Right.CONTENT),
+    _get("/person", content_pages.show_person_search, Right.PERSON),
+    _post("/person", content_pages.search_person, Right.PERSON),
     _get("/rows", pages.show_rows, Right.LOOK),
     _get("/live", pages.follow, Right.LOOK),
     _get("/api/v1/exchanges", pages.give_exchanges, Right.LOOK),

@@ -4,10 +4,11 @@ Nothing here opens content: of a payload its size, type and digest are shown, of
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from bridge.flow.exchange import RESEND_OF
 from bridge.store.rows import (
     Direction,
     Event,
@@ -246,11 +247,31 @@ class RecordView:
     facts: tuple[Fact, ...]
     parts: tuple[PartView, ...] = ()
     evidence: tuple[EvidenceView, ...] = ()
+    actions: tuple[str, ...] = ()
+    """What can be done about it now: names of `mend_pages.ACTIONS`."""
+    explained: bool = False
+    """Whether there is content that a mapping can explain."""
 
 
-def message_view(file: MessageFile, lens: Lens) -> RecordView:
+_MESSAGE_ACTIONS = {
+    (Direction.IN, MessageState.PARKED): ("replay",),
+    (Direction.IN, MessageState.MAPPED): ("replay", "replay-again"),
+    (Direction.OUT, MessageState.FAILED): ("resend-same", "resend"),
+    (Direction.OUT, MessageState.EXPIRED): ("resend",),
+}
+_EVENT_ACTIONS = {
+    (Direction.OUT, EventState.ERROR): ("retry",),
+    (Direction.OUT, EventState.REFUSED): ("retry",),
+    (Direction.IN, EventState.QUARANTINED): ("release",),
+}
+
+
+def message_view(file: MessageFile, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
     message = file.message
+    actions = _MESSAGE_ACTIONS.get((message.direction, message.state), ())
     return RecordView(
+        actions=() if message.message_id in replaced else actions,
+        explained=message.direction is Direction.IN and bool(file.payloads),
         key=message.key,
         title=message.action,
         id=message.message_id,
@@ -302,7 +323,8 @@ def _message_facts(message: Message, lens: Lens) -> tuple[Fact, ...]:
     )
 
 
-def event_view(event: Event, lens: Lens) -> RecordView:
+def event_view(event: Event, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
+    actions = _EVENT_ACTIONS.get((event.direction, event.state), ())
     ids = {
         "id": event.id,
         "source": event.source,
@@ -319,6 +341,7 @@ def event_view(event: Event, lens: Lens) -> RecordView:
         "digest": hashlib.sha256(event.body).hexdigest(),
     }
     return RecordView(
+        actions=() if event.id in replaced else actions,
         key=event.key,
         title=event.type.rpartition(".")[2] or event.type,
         id=event.id,
@@ -375,11 +398,14 @@ class ExchangeView:
     events: tuple[RecordView, ...]
     related: tuple[Line, ...]
     more: bool
+    actions: tuple[str, ...] = ()
 
 
 def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
+    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    offered_again = {event.causation_id for event in dossier.events if event.causation_id}
     ids = {
         "subject": exchange.subject,
         "conversation": exchange.conversation_id,
@@ -402,8 +428,9 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
             ),
         ),
         steps=steps_of(dossier.steps, lens),
-        messages=tuple(message_view(file, lens) for file in dossier.messages),
-        events=tuple(event_view(event, lens) for event in dossier.events),
+        messages=tuple(message_view(file, lens, replaced=resent) for file in dossier.messages),
+        events=tuple(event_view(event, lens, replaced=offered_again) for event in dossier.events),
+        actions=("resolve",) if exchange.state == ExchangeState.ATTENTION else (),
         related=tuple(line_of(other, lens) for other in dossier.related),
         more=dossier.more,
     )

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from bridge.cli.assemble import assemble
 from bridge.config import load_settings
 from bridge.demo import MAPPINGS, write_settings
+from bridge.errors import PeerUnreachable
 from bridge.flow.bridge import Bridge
 from bridge.ids import ConversationId, CpaId, EventId, Key, MessageId
 from bridge.pki import Pki
@@ -106,6 +107,7 @@ class Seeder:
 
     def message(self, exchange: Exchange, **given: Any) -> Message:
         at = exchange.started_at
+        content = given.pop("content", f"<melding>{SECRET}</melding>".encode() * 900)
         values: dict[str, Any] = {
             "direction": Direction.IN,
             "message_id": MessageId(f"20261123-{self.made}@politie.example"),
@@ -132,7 +134,7 @@ class Seeder:
 
         def work(tx: Connection) -> None:
             add_message(tx, message)
-            blob, size = put_blob(tx, f"<melding>{SECRET}</melding>".encode() * 900)
+            blob, size = put_blob(tx, content)
             add_payload(
                 tx,
                 Payload(
@@ -256,13 +258,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory, pki: Pki, mappings: Path) ->
     return asyncio.run(make()), folder / "bridge.sqlite3"
 
 
+async def nobody_home(*_: object, **__: object) -> Any:
+    raise PeerUnreachable("connection refused")
+
+
 @pytest.fixture
 def bridge(whole: tuple[Bridge, Path], tmp_path: Path) -> Iterator[Bridge]:
     """With a store of its own."""
     template, empty = whole
     shutil.copy(empty, tmp_path / "bridge.sqlite3")
     with Store.open(f"sqlite:///{tmp_path / 'bridge.sqlite3'}") as store:
-        yield replace(template, store=store, problems={})
+        yield replace(template, store=store, post=nobody_home, problems={})
 
 
 @pytest.fixture

@@ -8,7 +8,14 @@ import pytest
 from bridge.store.unit import Store
 from bridge.web.console.guard import HEADERS, is_known_host
 
-PAGES = ["/", "/exchanges/nothing", "/nowhere", "/static/console.css", "/api/v1/exchanges", "/?state=x"]
+PAGES = [
+    "/",
+    "/exchanges/nothing",
+    "/nowhere",
+    "/static/console.css",
+    "/api/v1/exchanges",
+    "/exchanges?state=x",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -88,13 +95,19 @@ async def test_nothing_outside_the_static_folder_is_given(browser: Any, path: st
     assert "console_app" not in await browser.get(path, status=404)
 
 
-@pytest.mark.parametrize("path", ["/?before=x", "/live?after=-1", "/live?after=x", "/live?state=x"])
+@pytest.mark.parametrize("path", ["/exchanges?before=x", "/live?after=-1", "/live?after=x", "/live?state=x"])
 async def test_address_that_makes_no_sense_is_a_page(browser: Any, path: str) -> None:
     assert "<h1>Deze vraag kunnen wij niet lezen</h1>" in await browser.get(path, status=400)
 
 
 async def test_hostile_characters_in_an_address_are_no_fault(browser: Any) -> None:
-    for path in ("/?q=%00", "/?q=%ff%fe", "/?q=%ed%a0%80", "/?before=%00", "/rows?key=%00"):
+    for path in (
+        "/exchanges?q=%00",
+        "/exchanges?q=%ff%fe",
+        "/exchanges?q=%ed%a0%80",
+        "/exchanges?before=%00",
+        "/rows?key=%00",
+    ):
         async with browser.ask("GET", path) as answer:
             assert answer.status in (200, 400)
 

@@ -75,7 +75,7 @@ async def test_page_of_one_exchange_hears_of_that_one_only(browser: Any, seeder:
 
 async def test_page_starts_where_it_was_rendered(browser: Any, seeder: Any) -> None:
     seq = seeder.step(seeder.exchange(), "message.received")
-    assert f'data-live="/live?after={seq}"' in await browser.get("/")
+    assert f'data-live="/live?after={seq}"' in await browser.get("/exchanges")
 
 
 async def test_watchers_are_bounded(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:

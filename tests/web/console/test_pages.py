@@ -9,6 +9,7 @@ import pytest
 
 from bridge.store.rows import ExchangeState
 
+PLACES = ("/", "/exchanges", "/attention", "/partners", "/certificates", "/jobs", "/jobs?state=ready")
 VOID = {"meta", "link", "input", "path", "circle"}
 
 
@@ -41,14 +42,14 @@ def keys_in(page: str) -> list[str]:
 
 async def test_list_shows_both_directions_newest_first(browser: Any, seeder: Any) -> None:
     keys = [seeder.arrived().key, seeder.waiting().key, seeder.parked().key]
-    page = await browser.get("/")
+    page = await browser.get("/exchanges")
     assert keys_in(page) == keys[::-1]
     assert "Politie Eenheid Oost" in page
     assert "vraagt aandacht" in page
 
 
 async def test_empty_list_says_what_to_expect(browser: Any) -> None:
-    assert "Er zijn nog geen uitwisselingen" in await browser.get("/")
+    assert "Er zijn nog geen uitwisselingen" in await browser.get("/exchanges")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ async def test_filter_in_the_address_leaves_one(browser: Any, seeder: Any, query
     seeder.exchange()
     third = seeder.exchange()
     expected = third if names[0] == "since" else first
-    assert keys_in(await browser.get(f"/?{query}")) == [expected.key]
+    assert keys_in(await browser.get(f"/exchanges?{query}")) == [expected.key]
 
 
 async def test_search_finds_an_exchange_by_any_id_in_it(browser: Any, seeder: Any) -> None:
@@ -84,13 +85,13 @@ async def test_search_finds_an_exchange_by_any_id_in_it(browser: Any, seeder: An
     message = seeder.message(wanted, message_id="wanted@politie.example")
     seeder.message(other, message_id="other@politie.example")
     for text in (message.message_id, f"  {wanted.key} ", wanted.conversation_id):
-        assert keys_in(await browser.get(f"/?q={text}")) == [wanted.key]
+        assert keys_in(await browser.get(f"/exchanges?q={text}")) == [wanted.key]
 
 
 async def test_pages_follow_one_another_without_gap_or_double(browser: Any, seeder: Any) -> None:
     made = [seeder.exchange().key for _ in range(120)]
     seen: list[str] = []
-    path = "/"
+    path = "/exchanges"
     while path:
         page = await browser.get(path)
         seen += keys_in(page)
@@ -100,14 +101,14 @@ async def test_pages_follow_one_another_without_gap_or_double(browser: Any, seed
 
 
 async def test_wrong_filter_is_explained_and_kept_out_of_the_page(browser: Any, seeder: Any) -> None:
-    page = await browser.get("/?state=%3Cscript%3E&since=soon", status=400)
+    page = await browser.get("/exchanges?state=%3Cscript%3E&since=soon", status=400)
     assert "Stand: kies uit de lijst." in page
     assert "Vanaf: schrijf een datum" in page
     assert "<script>" not in page
 
 
 async def test_bsn_in_the_address_is_refused_and_not_repeated(browser: Any, seeder: Any) -> None:
-    page = await browser.get("/?q=999900092", status=400)
+    page = await browser.get("/exchanges?q=999900092", status=400)
     assert "een BSN hoort niet in een webadres" in page
     assert "999900092" not in page
 
@@ -138,7 +139,7 @@ async def test_exchange_names_the_ones_about_the_same_subject(browser: Any, seed
     assert keys_in(await browser.get(f"/exchanges/{first.key}")) == [answer.key]
 
 
-@pytest.mark.parametrize("place", ["/", "/exchanges/{}", "/api/v1/exchanges", "/api/v1/exchanges/{}"])
+@pytest.mark.parametrize("place", [*PLACES, "/exchanges/{}", "/api/v1/exchanges", "/api/v1/exchanges/{}"])
 async def test_content_of_messages_and_events_is_never_shown(browser: Any, seeder: Any, place: str) -> None:
     answer = await browser.get(place.format(seeder.arrived().key))
     assert "999900092" not in answer
@@ -146,7 +147,7 @@ async def test_content_of_messages_and_events_is_never_shown(browser: Any, seede
 
 
 @pytest.mark.parametrize("make", ["arrived", "parked", "waiting"])
-@pytest.mark.parametrize("place", ["/", "/exchanges/{}"])
+@pytest.mark.parametrize("place", [*PLACES, "/exchanges/{}"])
 async def test_page_has_landmarks_one_h1_and_a_skip_link(
     browser: Any, seeder: Any, make: str, place: str
 ) -> None:
@@ -179,7 +180,7 @@ async def test_hostile_names_of_a_peer_are_only_text(browser: Any, seeder: Any) 
     exchange = seeder.exchange(title=attack, subject=attack, reason=attack, state=ExchangeState.ATTENTION)
     seeder.message(exchange, action=attack, message_id='"><script>')
     seeder.step(exchange, attack, detail={attack: attack})
-    for path in ("/", f"/exchanges/{exchange.key}", f"/rows?key={exchange.key}"):
+    for path in (*PLACES, f"/exchanges/{exchange.key}", f"/rows?key={exchange.key}"):
         page = await browser.get(path)
         assert "<img" not in page
         assert '"><script>' not in page
@@ -197,7 +198,7 @@ async def test_language_is_chosen_by_link_and_remembered(browser: Any, seeder: A
 
 
 async def test_language_link_keeps_the_filters(browser: Any) -> None:
-    assert 'href="/?state=running&amp;lang=en"' in await browser.get("/?state=running")
+    assert 'href="/exchanges?state=running&amp;lang=en"' in await browser.get("/exchanges?state=running")
 
 
 async def test_api_gives_pages_of_exchanges(browser: Any, seeder: Any) -> None:

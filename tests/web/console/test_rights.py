@@ -1,5 +1,6 @@
 """Every route asks a right, and every role has exactly the rights of the table."""
 
+import re
 from typing import Any
 
 import pytest
@@ -36,13 +37,18 @@ def test_nobody_has_no_right_but_to_the_login_page() -> None:
     assert [right for right in Right if may(None, right)] == [Right.ANYONE]
 
 
-@pytest.mark.parametrize("right", [Right.MEND, Right.UNMASK, Right.AGREE, Right.AUDIT, Right.CONTENT])
+@pytest.mark.parametrize("right", [Right.MEND, Right.PERSON, Right.AUDIT, Right.CONTENT])
 def test_viewer_only_looks(right: Right) -> None:
     assert not may(Role.VIEWER, right)
 
 
-def test_operator_does_not_unmask() -> None:
-    assert not may(Role.OPERATOR, Right.UNMASK)
+def test_integrator_does_not_mend_and_does_not_search_people() -> None:
+    assert not may(Role.INTEGRATOR, Right.MEND)
+    assert not may(Role.INTEGRATOR, Right.PERSON)
+
+
+def test_every_right_is_asked_by_some_route() -> None:
+    assert {route.right for route in ROUTES} == set(Right)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -52,7 +58,7 @@ async def test_route_beyond_a_role_is_refused(enter: Any, role: Role) -> None:
     for route in ROUTES:
         if route.right is Right.ANYONE or may(role, route.right):
             continue
-        path = route.path.replace("{key}", "01936a2b-7c3d-7111-8000-000000000001").replace("{name}", "x")
+        path = re.sub(r"\{\w+\}", "x", route.path)
         async with browser.session.request(
             route.method, browser.base + path, data={"csrf": token} if route.method == "POST" else None
         ) as answer:

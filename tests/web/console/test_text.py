@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.rows import EventState, EvidenceKind, ExchangeDirection, ExchangeState, MessageState
+from bridge.flow.mend import EffectKind
+from bridge.flow.ping import Reached
+from bridge.store.rows import EventState, EvidenceKind, ExchangeDirection, ExchangeState, MessageState, Role
 from bridge.web.console import text
 from bridge.web.console.guard import ERROR_STATUSES
+from bridge.web.console.mend_pages import ACTIONS
 from bridge.web.console.text import Language, catalogue, choose_language
 from bridge.web.console.turn import EBMS_CODES, STOPPED_EVENTS, STOPPED_MESSAGES, Turn
 
@@ -53,6 +56,15 @@ def test_every_state_has_a_word(words: text.Catalogue) -> None:
     keys |= {f"reason.{s.value}" for s in STOPPED_MESSAGES | STOPPED_EVENTS}
     keys |= {f"reason.{code}" for code in EBMS_CODES | {"unknown"}}
     keys |= {f"error.{s}.{part}" for s in ERROR_STATUSES | {500} for part in ("title", "text")}
+    assert keys - set(words.sentences) == set()
+
+
+@pytest.mark.parametrize("words", [DUTCH, ENGLISH])
+def test_every_role_and_action_has_words(words: text.Catalogue) -> None:
+    keys = {f"role.{role}" for role in Role} | {f"role.text.{role}" for role in Role}
+    keys |= {f"do.{name}" for name in ACTIONS} | {f"do.text.{name}" for name in ACTIONS}
+    keys |= {f"effect.{kind}" for kind in EffectKind} | {f"ping.{reached}" for reached in Reached}
+    keys |= {f"password.{what}" for what in ("short", "long", "simple", "differs", "same", "wrong")}
     assert keys - set(words.sentences) == set()
 
 

@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("due", TEXT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("claims", sa.Integer(), nullable=False),
+        sa.Column("surprises", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("leased_by", TEXT),
         sa.Column("lease_until", TEXT),
