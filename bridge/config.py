@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from bridge.errors import ConfigError
+from bridge.hub.eventtypes import DEFAULT_TYPES
 from bridge.hub.subscriptions import compile_filter
 
 ENVIRONMENT_PREFIX = "BRIDGE__"
@@ -541,6 +542,33 @@ class TrustSettings(Section):
     )
 
 
+class HealthEvents(Section):
+    """Events by which the hub's other participants hear how the bridge is. By default none."""
+
+    change_type: str | None = Field(
+        default=None,
+        description="Event type for a change of health, such as `beheer.verstoring-gemeld`. Not given: none.",
+    )
+    recovery_type: str | None = Field(
+        default=None,
+        description="Event type when all is well again, such as `beheer.verstoring-opgelost`. Not given: the same type.",
+    )
+    periodic_type: str | None = Field(
+        default=None, description="Event type that tells the health every so often. Not given: none."
+    )
+    periodic_minutes: float = Field(default=60.0, gt=0, description="Time between two of those, in minutes.")
+    interval_seconds: float = Field(
+        default=30.0, gt=0, description="Time between two looks at the health, in seconds."
+    )
+
+    @field_validator("change_type", "recovery_type", "periodic_type")
+    @classmethod
+    def _listed(cls, name: str | None) -> str | None:
+        if name is not None and name not in {known.type for known in DEFAULT_TYPES}:
+            raise ValueError("is not among the event types of the hub (SOH-11)")
+        return name
+
+
 class WorkerSettings(Section):
     """How the work queue is worked off."""
 
@@ -584,6 +612,7 @@ class Settings(Section):
     inzage: InzageSettings = InzageSettings()
     trust: TrustSettings = TrustSettings()
     retention: RetentionSettings = RetentionSettings()
+    health_events: HealthEvents = HealthEvents()
     worker: WorkerSettings = WorkerSettings()
     own_parties: tuple[OwnParty, ...] = Field(min_length=1, description="The parties that the bridge plays.")
     sources: tuple[SourceSettings, ...] = Field(

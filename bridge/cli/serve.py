@@ -24,6 +24,7 @@ from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
 from bridge.flow.bridge import Bridge
+from bridge.flow.health import start_telling
 from bridge.flow.jobs import make_worker
 from bridge.flow.pull import start_pulling
 from bridge.flow.purge import start_purging
@@ -119,6 +120,7 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Callable[[], None]
             await bridge.store.write(lambda tx: start_pulling(tx, bridge))
             await bridge.store.write(lambda tx: start_sealing(tx, bridge))
             await bridge.store.write(lambda tx: start_purging(tx, bridge))
+            await bridge.store.write(lambda tx: start_telling(tx, bridge))
             worker.wake()
             ready()
             await stop.wait()

@@ -33,7 +33,7 @@ from bridge.ebms.duplicates import (
     judge_duplicate,
     repeats_are_delivered,
 )
-from bridge.ebms.model import ErrorCode, Kind, Message
+from bridge.ebms.model import ErrorCode, Kind, Message, Party
 from bridge.ebms.read import Received
 from bridge.ebms.receiving_checks import ContentCase, Fault, HeaderCase, header_case
 from bridge.ebms.receiving_model import (
@@ -61,7 +61,7 @@ from bridge.ebms.signals import (
     judge_signal,
     reference_of,
 )
-from bridge.errors import ConfigError, EbmsError, SoapFault
+from bridge.errors import EbmsError, SoapFault
 
 __all__ = [
     "AGREEMENT_TABLE",
@@ -295,16 +295,20 @@ def _refuse(row: Row[HeaderCase], errors: tuple[EbmsError, ...], case: HeaderCas
 
 
 def _signal(case: HeaderCase, action: str) -> SignalTerms | None:
-    """The terms for our signal; None when the header does not name the agreement's two parties."""
+    """The terms for our signal to whoever sent this; None when the header's From is no party of the agreement.
+
+    To may be anyone: the error about a wrong To goes back to From all the same.
+    """
     header, agreement = case.message.header, case.known.agreement
-    if agreement is None:
+    sender = agreement.find_party(header.from_party.party_ids) if agreement else None
+    if agreement is None or sender is None:
         return None
-    try:
-        return signal_terms(
-            agreement, acknowledging=header.to_party, original_sender=header.from_party, action=action
-        )
-    except ConfigError:
-        return None
+    return signal_terms(
+        agreement,
+        acknowledging=Party(party_ids=agreement.other_party(sender).party_ids),
+        original_sender=header.from_party,
+        action=action,
+    )
 
 
 def _flags(case: HeaderCase) -> Iterator[str]:

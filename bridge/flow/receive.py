@@ -169,6 +169,10 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
 
     It does not claim its MessageId: a good message under the same id is judged on its own.
     """
+    refused_before = await bridge.store.read(lambda tx: _find_refused(tx, case))
+    if refused_before is not None and not isinstance(refusal, AnswerFault):
+        # Judged anew, since what was wrong may have been mended here; it was not, so the first answer stands.
+        return await _repeat_answer(bridge, case, *refused_before)
     refusal = _writable(case.message, refusal)
     errors = refusal.errors
     reason = "; ".join(str(error) for error in errors) or "refused"
@@ -269,11 +273,20 @@ async def _answer_again(bridge: Bridge, case: Case) -> HttpAnswer | None:
 
 
 def _find_earlier(tx: Connection, case: Case) -> tuple[MessageRow, Evidence | None] | None:
-    """The message that claimed this id, else a refused one with the very same content."""
+    """The message that claimed this id."""
     rows = find_by_message_id(tx, case.message.header.message_id, direction=Direction.IN)
-    claimed = [row for row in rows if row.state is not MessageState.REFUSED]
-    same = [row for row in rows if row.digest == case.digest]
-    row = next(iter(claimed or same), None)
+    claimed = (row for row in rows if row.state is not MessageState.REFUSED)
+    return _with_answer(tx, next(claimed, None))
+
+
+def _find_refused(tx: Connection, case: Case) -> tuple[MessageRow, Evidence | None] | None:
+    """A message with this id and the very same content that was refused before."""
+    rows = find_by_message_id(tx, case.message.header.message_id, direction=Direction.IN)
+    same = (row for row in rows if row.state is MessageState.REFUSED and row.digest == case.digest)
+    return _with_answer(tx, next(same, None))
+
+
+def _with_answer(tx: Connection, row: MessageRow | None) -> tuple[MessageRow, Evidence | None] | None:
     if row is None:
         return None
     return row, next(iter(evidence_of(tx, row.key, kind=EvidenceKind.ANSWER)), None)

@@ -157,16 +157,23 @@ class _Compiler:
             place = read_xml_place(text.text.removesuffix("/*"))
             if isinstance(place, str):
                 self.found.append(diagnostic("M202", text.span, place))
-            elif place.attribute is None and (target := self.reach(root, place.steps, text)) is not None:
+            elif place.attribute is None and (
+                target := self.reach(root, place.steps, text, through=True)
+            ) is not None:
                 if text.text.endswith("/*"):
                     for child in target.children.values():
                         child.dropped = True
                 else:
                     target.dropped = True
 
-    def reach(self, place: Place, steps: tuple[str, ...], text: Scalar) -> Place | None:
-        """The place of these steps; a step that does not exist is reported with the nearest that does."""
-        for step in steps:
+    def reach(
+        self, place: Place, steps: tuple[str, ...], text: Scalar, *, through: bool = False
+    ) -> Place | None:
+        """The place of these steps; a step that does not exist is reported with the nearest that does.
+
+        Only what is dropped may lie `through` an element that repeats: a value there would be one of several.
+        """
+        for at, step in enumerate(steps, 1):
             child = next((p for p in place.children.values() if p.shape.name == step), None)
             if child is None:
                 names = [p.shape.name for p in place.children.values()]
@@ -174,13 +181,22 @@ class _Compiler:
                 span = text.span.part(text.text, step)
                 self.found.append(unknown("M201", span, f"{step} does not exist in {where}", step, names))
                 return None
-            if child.group is not None and step != steps[-1]:
+            if child.group is not None and at < len(steps):
                 span = text.span.part(text.text, step)
                 said = f"{step} is the group {child.group.id}: its rows stand under that each"
                 self.found.append(diagnostic("M204", span, said))
                 return None
+            if child.shape.many and child.group is None and at < len(steps) and not through:
+                self.repeats(child.shape, text.span.part(text.text, step))
+                return None
             place = child
         return place
+
+    def repeats(self, shape: Shape, span: Span) -> None:
+        said = f"{shape.name} may stand {shape.occurs} times: only one would be read"
+        if not shape.occurs.many:
+            said = f"{shape.name} stands in a choice that repeats: only one would be read"
+        self.found.append(diagnostic("M204", span, said, hint="add repeat: yes, or use each"))
 
     # -- groups and rows ------------------------------------------------------------------------------------------
 
@@ -322,8 +338,7 @@ class _Compiler:
             said = f"{target.shape.name} holds elements, not a value"
             self.found.append(diagnostic("M203", xml.span, said, hint="name the element in it, or use each"))
         elif target.shape.many and target.group is None:
-            said = f"{target.shape.name} may stand {target.shape.occurs} times: only one would be read"
-            self.found.append(diagnostic("M204", xml.span, said, hint="add repeat: yes, or use each"))
+            self.repeats(target.shape, xml.span)
         elif target.row is not None or (target.group is not None and target.group is not group):
             self.found.append(diagnostic("M205", xml.span, f"{xml.text} is already read"))
         else:
@@ -336,6 +351,9 @@ class _Compiler:
         target = self.reach(group.place, place.steps[:-1], xml)
         last = place.steps[-1]
         if target is None:
+            return
+        if target.shape.many and target.group is None:
+            self.repeats(target.shape, xml.span)
             return
         if target.shape.type.kind is Kind.EXTRA and last == "stuf:extraElement":
             target.picks.append((place.pick[0], place.pick[1], row))
@@ -356,7 +374,13 @@ class _Compiler:
             said = f"@{name} does not exist on {target.shape.name}"
             self.found.append(unknown("M201", xml.span.part(xml.text, name), said, name, known))
             return
+        if target.shape.many and target.group is None:
+            self.repeats(target.shape, xml.span)
+            return
         attribute = known[name]
+        if attribute.clark in target.attributes:
+            self.found.append(diagnostic("M205", xml.span, f"{xml.text} is already read"))
+            return
         target.attributes[attribute.clark] = row
         row.shape = target.shape
         row.attribute = attribute

@@ -38,13 +38,16 @@ from bridge.mapping.structure import Shape, read_structure
 VOCABULARY = "vocabulary.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class MappingSet:
     """All mappings together, compiled."""
 
     programs: tuple[Program, ...]
     sha: str
     """Of all files together."""
+
+    def __repr__(self) -> str:
+        return f"<MappingSet of {len(self.programs)} mappings, {self.sha[:12]}>"
 
     def for_xml(
         self,

@@ -81,6 +81,9 @@ class Shape:
     many_by_choice: bool = False
     """It stands in a choice that repeats, so it may stand more often than its own cardinality says."""
 
+    def __repr__(self) -> str:
+        return f"<Shape {self.path or self.name}>"
+
     @cached_property
     def children(self) -> Mapping[str, Shape]:
         """By prefixed name, in the order of the standard."""

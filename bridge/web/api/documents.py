@@ -58,6 +58,7 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
         "tags": [
             {"name": "Gebeurtenissen", "description": "Aanbieden en volgen."},
             {"name": "Inzage", "description": "Gegevens raadplegen bij de bron."},
+            {"name": "Zelf testen", "description": "Proberen zonder gevolgen."},
             {"name": "Beheer", "description": "Of de brug werkt."},
         ],
         "paths": paths,

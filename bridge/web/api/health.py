@@ -6,38 +6,16 @@ certificate, the state to everyone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from bridge.errors import StoreUnavailable
+from bridge.flow.health import Component, Health, examine_work
 from bridge.store.access import Waiting, oldest_waiting
 from bridge.web.api.media import check_accept
 from bridge.web.api.problem import Problem, respond_json, unavailable
 from bridge.web.api.state import STATE, ApiState, find_caller
-
-_PATIENCE: Final = timedelta(minutes=5)
-"""What waits longer than this is worth telling."""
-
-
-class Health(StrEnum):
-    """In the order of getting worse."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One thing that the API depends on."""
-
-    name: str
-    health: Health
-    reason: str | None = None
 
 
 async def get_health(request: web.Request) -> web.Response:
@@ -72,7 +50,7 @@ async def examine(state: ApiState) -> tuple[Component, ...]:
     store, waiting = await _examine_store(state)
     found = [store]
     if waiting is not None:
-        found += _examine_work(state, waiting)
+        found += examine_work(waiting, now=state.bridge.now())
     if state.pdp is not None:
         is_down = state.pdp.is_reachable is False
         found.append(
@@ -94,24 +72,6 @@ async def _examine_store(state: ApiState) -> tuple[Component, Waiting | None]:
             name="opslag", health=Health.UNHEALTHY, reason="de opslag en het verwerkingslog antwoorden niet"
         ), None
     return Component(name="opslag", health=Health.HEALTHY), waiting
-
-
-def _examine_work(state: ApiState, waiting: Waiting) -> list[Component]:
-    since = state.bridge.now() - _PATIENCE
-    hub_is_silent = waiting.unanswered is not None and waiting.unanswered < since
-    work_waits = waiting.due is not None and waiting.due < since
-    return [
-        Component(
-            name="hub",
-            health=Health.DEGRADED if hub_is_silent else Health.HEALTHY,
-            reason="een aangeboden gebeurtenis wacht op antwoord van de hub" if hub_is_silent else None,
-        ),
-        Component(
-            name="werkvoorraad",
-            health=Health.DEGRADED if work_waits else Health.HEALTHY,
-            reason="werk dat aan de beurt is wordt niet opgepakt" if work_waits else None,
-        ),
-    ]
 
 
 def _shape(component: Component) -> dict[str, str]:

@@ -10,10 +10,11 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from bridge.flow.health import Health
 from bridge.hub.cncf import Finding
 from bridge.hub.profile import Mode, accept_http
 from bridge.inzage.access import scope_level
-from bridge.web.api.health import Health, examine
+from bridge.web.api.health import examine
 from bridge.web.api.media import check_accept, check_identity_encoding
 from bridge.web.api.problem import Problem, respond_json
 from bridge.web.api.state import STATE, ApiState, Caller, find_caller, find_claims, get_caller, limit

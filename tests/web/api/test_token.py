@@ -208,3 +208,23 @@ def test_a_file_without_usable_keys_is_told_at_start(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"jwks\.json is no JWKS file"):
         load_issuers(make_settings(tmp_path, inzage=inzage(file)).inzage)
+
+
+@pytest.mark.rule("SOH-158")
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ("goed", "goed")),
+        ({"aud": "https://elders.example.nl"}, ("fout", "niet gevraagd")),
+        ({"scope": "uitwisselen-melding:write"}, ("goed", "fout")),
+        (None, ("fout", "niet gevraagd")),
+    ],
+)
+async def test_the_connection_test_tells_whether_token_or_scope_fails(
+    start: OpenApi, jwks: Path, make: Make, change: dict[str, Any] | None, expected: tuple[str, str]
+) -> None:
+    async with start(inzage=inzage(jwks)) as api:
+        answer = await look(api, None if change is None else make(**change), "/test/connection")
+        told = {step["stap"]: step["uitslag"] for step in answer.json["stappen"]}
+        assert (told["token"], told["scope"]) == expected
+        assert answer.json["inOrde"] is (expected == ("goed", "goed") and told["aanbieden"] == "goed")
