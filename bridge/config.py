@@ -254,6 +254,11 @@ class HubSettings(Section):
         default="soh-1", description="Paths and names of the hub's contract."
     )
     timeout_seconds: float = Field(default=30.0, gt=0, description="Longest wait for one answer, in seconds.")
+    test_mark: str = Field(
+        default="testverkeer",
+        pattern=r"^[a-z0-9]{1,20}$",
+        description="Attribute that marks test traffic when it is `true`; production sets such events aside.",
+    )
     report_needs_person: bool = Field(
         default=True,
         description="A report without the BSN and age of anybody waits for a person instead of being offered.",
@@ -551,7 +556,7 @@ class HealthEvents(Section):
     )
     recovery_type: str | None = Field(
         default=None,
-        description="Event type when all is well again, such as `beheer.verstoring-opgelost`. Not given: the same type.",
+        description="Event type when all is well again, such as `beheer.verstoring-opgelost`. Not given: the same.",
     )
     periodic_type: str | None = Field(
         default=None, description="Event type that tells the health every so often. Not given: none."

@@ -377,7 +377,7 @@ _SHOWN = ("message_id", "event_id", "events", "interactie_id", "attempt", "mappi
 
 
 async def _stay_open(console: str, as_json: bool) -> None:
-    _say(as_json, f"\nThe console is open at {console} - click through both exchanges; Ctrl-C ends the demo.")
+    _say(as_json, f"\nThe console is open at {console}exchanges - click through both; Ctrl-C ends the demo.")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

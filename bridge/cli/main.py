@@ -13,6 +13,7 @@ import typer
 from bridge.cli import (
     account,
     audit,
+    bench,
     certs,
     check,
     cpa,
@@ -40,6 +41,7 @@ app = typer.Typer(
 
 app.command()(serve.serve)
 app.command()(check.check)
+app.command()(bench.bench)
 app.command()(health.health)
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(message.app, name="message")

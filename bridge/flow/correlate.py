@@ -20,6 +20,9 @@ from bridge.store.messages import MessageFilter, find_by_message_id, list_messag
 from bridge.store.rows import Direction, Event, Message
 
 _MOST = 100
+"""So many messages of a conversation are looked at, the newest."""
+
+_MOST_ANSWERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,9 @@ def find_request(
         named = find_by_message_id(tx, message.ref_to_message_id, direction=Direction.OUT)
         found = [request for one in named if (request := _request(tx, message, one)) is not None]
         return found[0] if len(found) == 1 else None
+    partner = partner_named(bridge, message.from_party)
+    if partner is None or not partner.requests:
+        return None
     open_there = [request for request in _asked_in(tx, message) if is_request(bridge, request)]
     if len(open_there) > 1:
         about = subject or message.subject
@@ -69,8 +75,8 @@ def find_answers(tx: Connection, bridge: Bridge, request: Request) -> tuple[Mess
     )
     candidates = {
         message.key: message
-        for wanted in (by_reference, in_conversation)
-        for message in list_messages(tx, wanted, limit=_MOST)
+        for wanted in ((by_reference, in_conversation) if is_request(bridge, request) else (by_reference,))
+        for message in list_messages(tx, wanted, limit=_MOST_ANSWERS)
         if message.kind == "business"
     }
     answers = []

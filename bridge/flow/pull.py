@@ -178,8 +178,11 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
     if find_event(tx, event.source, event.id) is not None:
         return False
     broken = [f for f in check_event(event, Mode.RECEIVE, profile=bridge.profile) if f.level == "error"]
-    state = _state(event, bool(broken), now)
-    reason = "; ".join(f"{f.rule} {f.text}" for f in broken) or None
+    reasons = [f"{f.rule} {f.text}" for f in broken]
+    if is_test_in_production(bridge, event):
+        reasons.append("SOH-161 it is marked as test traffic, and this is production")
+    state = _state(event, bool(reasons), now)
+    reason = "; ".join(reasons) or None
     exchange = bridge.new_key()
     correlation = event.attributes.get("correlationid")
     open_exchange(
@@ -205,7 +208,7 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
         at=now,
         side="hub",
         what="event.expired" if state is EventState.EXPIRED else "event.received",
-        outcome="failed" if broken else "ok",
+        outcome="failed" if reasons else "ok",
         detail={"event_id": event.id, "source": event.source} | ({"reason": reason} if reason else {}),
     )
     if state is EventState.RECEIVED:
@@ -219,6 +222,12 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
             at=now,
         )
     return True
+
+
+def is_test_in_production(bridge: Bridge, event: CloudEvent) -> bool:
+    """Test traffic never reaches a partner's production endpoint (SOH-161)."""
+    mark = event.attributes.get(bridge.settings.hub.test_mark)
+    return bridge.settings.production and (mark is True or str(mark).lower() == "true")
 
 
 def _exchange_state(state: EventState) -> ExchangeState:

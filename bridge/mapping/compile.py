@@ -24,7 +24,16 @@ from bridge.mapping.model import (
     RowSource,
 )
 from bridge.mapping.places import XmlPlace, read_json_place, read_xml_place
-from bridge.mapping.plan import lay_out, mark_used, plan_reading, protect, relay, resource_levels, strictest
+from bridge.mapping.plan import (
+    keep_invalid,
+    lay_out,
+    mark_used,
+    plan_reading,
+    protect,
+    relay,
+    resource_levels,
+    strictest,
+)
 from bridge.mapping.program import Getter, Group, Place, Program, Row, Way
 from bridge.mapping.standard import Standard, Vocabulary
 from bridge.mapping.structure import Attribute, Shape
@@ -80,6 +89,8 @@ class _Compiler:
     """The rows that are calculated, by identity, and whether the calculation hides its inputs."""
     levelled: set[int] = field(default_factory=set)
     """The rows that state their own level, by identity."""
+    exact: set[int] = field(default_factory=set)
+    """The rows with `invalid: error`, by identity."""
     expressions: Expressions = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,11 +107,14 @@ class _Compiler:
         for group, each in self.conditions:
             group.when, tested = self.expressions.condition(each.when, group)
             self.uses.update(map(id, tested))
+            self.unique(group, each)
         mark_used(place)
         plan_reading(top)
         protect([draft.row for draft in self.drafts], self.parts.standard, self.levelled, self.hiding)
+        key, answer = self.resource_key(top), self.answer(top)
         graph = compile_graph(model, top, self.parts.vocabulary, self.expressions, self.uses)
         events = compile_events(model, top, graph, self.expressions, self.uses)
+        keep_invalid([draft.row for draft in self.drafts], self.expressions.deciding, self.exact)
         return Program(
             name=model.name.text,
             version=model.version,
@@ -120,22 +134,35 @@ class _Compiler:
             needs_resource=model.needs_resource.text if model.needs_resource else None,
             needs_ref=model.needs_ref.text if model.needs_ref else None,
             resource_type=model.resource_type.text if model.resource_type else None,
-            resource_key=self.resource_key(top),
+            resource_key=key,
             resource_owner=model.resource_owner.text if model.resource_owner else "header/from",
             levels=resource_levels(top),
             top=top,
             graph=graph,
             events=events,
-            answer_about=self.answer(top),
+            answer_about=answer,
             answer_outcome=model.answer_outcome.text if model.answer_outcome else None,
             dropped=tuple((place.text, why) for place, why in model.drop),
         )
+
+    def unique(self, group: Group, each: EachModel) -> None:
+        if each.unique is None:
+            return
+        name = each.unique.text
+        group.unique = group.rows.get(name)
+        if group.unique is None:
+            said = f"there is no row {name} in {group.id}"
+            self.found.append(unknown("M240", each.unique.span, said, name, group.rows))
+            return
+        self.uses.add(id(group.unique))
+        self.expressions.deciding.append(group.unique)
 
     def resource_key(self, top: Group) -> Getter | None:
         if self.model.resource_key is None:
             return None
         getter, uses = self.expressions.template(self.model.resource_key, top)
         self.uses.update(map(id, uses))
+        self.expressions.deciding += uses
         return getter
 
     def answer(self, top: Group) -> Row | None:
@@ -148,6 +175,7 @@ class _Compiler:
             )
             return None
         self.uses.add(id(top.rows[about.text]))
+        self.expressions.deciding.append(top.rows[about.text])
         return top.rows[about.text]
 
     # -- places ---------------------------------------------------------------------------------------------------
@@ -157,9 +185,10 @@ class _Compiler:
             place = read_xml_place(text.text.removesuffix("/*"))
             if isinstance(place, str):
                 self.found.append(diagnostic("M202", text.span, place))
-            elif place.attribute is None and (
-                target := self.reach(root, place.steps, text, through=True)
-            ) is not None:
+            elif (
+                place.attribute is None
+                and (target := self.reach(root, place.steps, text, through=True)) is not None
+            ):
                 if text.text.endswith("/*"):
                     for child in target.children.values():
                         child.dropped = True
@@ -399,6 +428,11 @@ class _Compiler:
             row.read = self.read_way(draft, model.read)
         if self.model.direction.writes:
             row.write = self.write_way(draft, model.write)
+        invalid = model.read.text("invalid")
+        if invalid is not None and invalid.text != "error":
+            self.found.append(diagnostic("M107", invalid.span, "invalid: is error, or is left out"))
+        elif invalid is not None:
+            self.exact.add(id(row))
         for source in (model.read, model.write):
             level = source.text("level")
             if level is not None and level.text not in ("0", "1", "2"):

@@ -7,6 +7,7 @@ a finding.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -14,8 +15,9 @@ from bridge.mapping.context import Composed, Context, EventView, Json, Needs, Re
 from bridge.mapping.functions.base import Refused, text_of
 from bridge.mapping.machine import BaseMachine
 from bridge.mapping.model import MissingKind
+from bridge.mapping.order import made_order, rounds, tags_of
 from bridge.mapping.program import Group, Place, Program, Row, Scope, Way
-from bridge.mapping.structure import Particle, Shape
+from bridge.mapping.structure import Block, Particle, Shape
 from bridge.mapping.trace import trace_lines
 from bridge.mapping.types import Kind, fault
 from bridge.mapping.xmlwrite import ILLEGAL, Made, write_xml
@@ -91,6 +93,9 @@ class Writing(BaseMachine):
         required = needs(self.program)
         if self.event.type not in self.program.event_types:
             self.fault("M934", f"{self.program.label} does not answer to {self.event.type}")
+        given: Json = self.given
+        if given is not None and not isinstance(given, dict):
+            self.fault("M932", "the full data is not an object")
         if required.resource_required and self.given is None:
             self.fault("M933", "the full data is needed and was not fetched at the source")
         if required.ref_required and self.ref is None:
@@ -115,9 +120,9 @@ class Writing(BaseMachine):
 
     def open(self, scope: Scope) -> None:
         """Makes a scope for each item of each repeated group."""
+        self.check_forms(scope)
         for group in scope.group.groups.values():
-            listed = _reach(scope.json, group.resource)
-            for item in listed if isinstance(listed, list) else ():
+            for item in self.listed(group, scope):
                 self.items += 1
                 if self.items > MAX_ITEMS:
                     self.fault("M911", f"the full data has more than {MAX_ITEMS} items in its lists")
@@ -129,6 +134,46 @@ class Writing(BaseMachine):
                 below.at = len(items)
                 items.append(below)
                 self.open(below)
+
+    def listed(self, group: Group, scope: Scope) -> list[Json]:
+        """The items of a group; one that stands alone is a list of one, and what is no item is refused."""
+        found = self.inside(scope, group.resource, row=group.scalar, place=group.place.shape.path)
+        if found is None:
+            return []
+        items = found if isinstance(found, list) else [found]
+        single = group.scalar is not None
+        if all(isinstance(item, dict) or (single and isinstance(item, str | bool | int)) for item in items):
+            return items
+        wanted = "a list of values" if single else "a list of objects"
+        self.fault("M932", f"{'/'.join(group.resource)} is not {wanted}", place=group.place.shape.path)
+        return []
+
+    def check_forms(self, scope: Scope) -> None:
+        """What the full data gives for a row and cannot be its value is refused, not passed over."""
+        for row in scope.group.rows.values():
+            way = row.write
+            if way is None or not row.resource or not _looks_there(row, way):
+                continue
+            value = self.inside(scope, row.resource, row=row)
+            extra = row.shape is not None and row.shape.type.kind is Kind.EXTRA and row.attribute is None
+            if extra and isinstance(value, list) and all(isinstance(item, dict) for item in value):
+                continue
+            if value is not None and (extra or not isinstance(value, str | bool | int)):
+                wanted = "a list of names with values" if extra else "one value"
+                self.fault("M932", f"{'/'.join(row.resource)} is not {wanted}", row=row)
+
+    def inside(self, scope: Scope, path: tuple[str, ...], *, row: Row | None, place: str = "") -> Json:
+        """What stands at a place; a value where a group is needed on the way is refused."""
+        value = scope.json
+        for at, step in enumerate(path):
+            if value is not None and not isinstance(value, dict):
+                if not (at == 0 and scope.group.scalar is not None):
+                    self.fault(
+                        "M932", f"{'/'.join(path[:at])} is not a group of values", row=row, place=place
+                    )
+                return None
+            value = value.get(step) if value is not None else None
+        return value
 
     def sourced(self, row: Row, way: Way, scope: Scope) -> Json:
         if not way.from_place:
@@ -156,8 +201,7 @@ class Writing(BaseMachine):
         """
         if row.resource is None or not _looks_there(row, way):
             return None
-        path = (*row.resource[:-1], "_afwezig", row.resource[-1]) if row.resource else ("_afwezig", ".")
-        form = _reach(scope.json, path)
+        form = _reach(scope.json, _beside(row.resource, "_afwezig"))
         return form if isinstance(form, str) else None
 
     def text(self, row: Row, way: Way, scope: Scope) -> str | None:
@@ -197,7 +241,9 @@ class Writing(BaseMachine):
         row = place.row
         if row is None or row.write is None:
             return None
-        text = self.text(row, row.write, scope)
+        text = self.invalid(row, row.write, scope)
+        if text is None:
+            text = self.text(row, row.write, scope)
         if text is None:
             form = scope.forms.get(row.id)
             return None if form is None else self.empty(place, form, scope)
@@ -208,6 +254,19 @@ class Writing(BaseMachine):
         if place.shape.type.kind is Kind.DATE and text.endswith("00"):
             made.attributes[_PARTIAL] = _unknown_part(text)
         return made
+
+    def invalid(self, row: Row, way: Way, scope: Scope) -> str | None:
+        """A text that could not be read goes out as it came in, if the place takes it."""
+        if not row.keeps_invalid or row.resource is None or not _looks_there(row, way):
+            return None
+        value, text = _reach(scope.json, row.resource), _reach(scope.json, _beside(row.resource, "_ongeldig"))
+        if not isinstance(text, str) or (row.resource and value is not None):
+            return None
+        if ILLEGAL.search(text):
+            self.fault("M932", "it holds characters that XML cannot carry", row=row)
+            return None
+        self.fault("M918", "a value that could not be read is sent on as it is", row=row)
+        return text
 
     def attributes(self, place: Place, scope: Scope) -> dict[str, str]:
         shape = place.shape
@@ -278,7 +337,9 @@ class Writing(BaseMachine):
         if word not in ("nil", "leeg"):
             word, reason = "nil", word
         attributes: dict[str, str] = {}
-        if shape.type.entity is not None and shape.type.required:
+        if shape.leaf:
+            attributes = self.attributes(place, scope)
+        elif shape.type.entity is not None and shape.type.required:
             attributes[_ENTITY] = shape.type.entity
         elif shape.type.kind is Kind.ENTITY:
             attributes = {k: v for k, v in self.attributes(place, scope).items() if k == _ENTITY}
@@ -340,6 +401,9 @@ class Writing(BaseMachine):
                     self.fault("M931", f"it may stand {high} times", place=particle.path)
                 out += elements
                 continue
+            if particle.choice and particle.occurs.many:
+                out += self.repeated(particle, made, place, scope, required=required)
+                continue
             here = [p for p in particle.particles if _present(p, made)]
             if not particle.choice:
                 inside = bool(here) or (required and particle.occurs.low > 0)
@@ -350,6 +414,25 @@ class Writing(BaseMachine):
             chosen = here or (particle.particles[:1] if required and particle.occurs.low > 0 else ())
             out += self.arrange(tuple(chosen), made, place, scope, required=True)
         return out
+
+    def repeated(
+        self, block: Block, made: dict[str, list[Made]], place: Place, scope: Scope, *, required: bool
+    ) -> list[Made]:
+        """The elements of a choice that repeats, in the order in which they once stood."""
+        counts = Counter({tag: len(made[tag]) for tag in tags_of(block) if tag in made})
+        kept = _reach(scope.json, ("_volgorde", place.key or "."))
+        names = {child.shape.name: tag for tag, child in place.children.items()}
+        listed = kept if isinstance(kept, list) and all(isinstance(name, str) for name in kept) else []
+        order = [names[name] for name in listed if names.get(name) in counts]
+        if Counter(order) != counts:
+            order = made_order(block, counts)
+        often, low, high = rounds(block, order), block.occurs.low, block.occurs.high
+        needed = required or bool(order)
+        if often is None or (high is not None and often > high) or (needed and often < low):
+            said = f"of a choice {block.occurs} may stand, each whole"
+            self.fault("M931", said, place=place.shape.path)
+        queues = {tag: iter(made[tag]) for tag in counts}
+        return [next(queues[tag]) for tag in order]
 
     def fill(self, place: Place, scope: Scope) -> list[Made]:
         """A required element that no row gave: its fixed text, or that it has no value, or a finding."""
@@ -392,7 +475,8 @@ def _given(place: Place, scope: Scope) -> bool:
         return bool(_reach(scope.json, place.group.resource))
     row = place.row
     if row is not None and row.resource is not None:
-        return _reach(scope.json, row.resource) is not None
+        invalid = _reach(scope.json, _beside(row.resource, "_ongeldig"))
+        return _reach(scope.json, row.resource) is not None or invalid is not None
     return _has_value(place, scope)
 
 
@@ -409,6 +493,11 @@ def _unknown_part(digits: str) -> str:
     if digits == "00000000":
         return "J"
     return "M" if digits.endswith("0000") else "D"
+
+
+def _beside(resource: tuple[str, ...], member: str) -> tuple[str, ...]:
+    """Where something about a place is kept, beside its value."""
+    return (*resource[:-1], member, resource[-1]) if resource else (member, ".")
 
 
 def _reach(value: Json, path: tuple[str, ...]) -> Json:

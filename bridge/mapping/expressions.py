@@ -7,12 +7,12 @@ without running anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bridge.mapping.diagnostics import Diagnostic, Span, diagnostic, unknown
 from bridge.mapping.functions import CALCULATIONS, CONVERSIONS
-from bridge.mapping.functions.base import Env, Param, text_of
+from bridge.mapping.functions.base import INVALID, Env, Param, text_of
 from bridge.mapping.lists import CodeList
 from bridge.mapping.program import Condition, Getter, Group, Json, Row, Scope, Step
 from bridge.mapping.yamltree import Scalar, Table, Tree
@@ -31,6 +31,8 @@ class Expressions:
     found: list[Diagnostic]
     list_names: set[str] = field(default_factory=set)
     """The lists that are used."""
+    deciding: list[Row] = field(default_factory=list)
+    """The rows that subjects, identities and the choice of events are made of."""
 
     def operand(
         self, word: str, group: Group, span: Span, *, direct: bool = False
@@ -47,8 +49,10 @@ class Expressions:
             return _nothing, []
         return row_getter(*found), [found[1]]
 
-    def template(self, text: Scalar, group: Group) -> tuple[Getter, list[Row]]:
-        """A text with rows in braces; without a value for one of them it has no value."""
+    def template(
+        self, text: Scalar, group: Group, said: Callable[[Json], str] | None = None
+    ) -> tuple[Getter, list[Row]]:
+        """A text with rows in braces, each as `said` says it; without a value for one of them it has no value."""
         parts = _HOLE.split(text.text)
         uses: list[Row] = []
         getters: list[Getter | str] = []
@@ -62,9 +66,9 @@ class Expressions:
             uses += used
         if "{" in "".join(parts[::2]) or "}" in "".join(parts[::2]):
             self.found.append(diagnostic("M242", text.span, "a brace is not closed"))
-        if len(getters) == 1 and callable(getters[0]):
+        if said is None and len(getters) == 1 and callable(getters[0]):
             return getters[0], uses
-        return _joined(getters), uses
+        return _joined(getters, said or text_of), uses
 
     def calculation(self, text: Scalar, group: Group) -> tuple[Getter, list[Row], bool]:
         """`name(word …)`; also whether the result hides its inputs."""
@@ -286,21 +290,27 @@ class _Items:
         if self.group is None:
             return []
         items = scope.items.get(self.group.id, ())
-        return [{row.id: item.value(row) for row in self.rows} for item in items]
+        return [
+            {row.id: item.value(row) for row in self.rows} | {INVALID: frozenset(item.invalid)}
+            for item in items
+        ]
 
 
 def _column(group: Group, row: Row) -> Getter:
     return lambda scope: [item.value(row) for item in scope.items.get(group.id, ())]
 
 
-def _joined(parts: Sequence[Getter | str]) -> Getter:
+def _joined(parts: Sequence[Getter | str], said: Callable[[Json], str]) -> Getter:
     def get(scope: Scope) -> Json:
         texts: list[str] = []
         for part in parts:
-            value = part if isinstance(part, str) else part(scope)
+            if isinstance(part, str):
+                texts.append(part)
+                continue
+            value = part(scope)
             if value is None:
                 return None
-            texts.append(text_of(value))
+            texts.append(said(value))
         return "".join(texts)
 
     return get

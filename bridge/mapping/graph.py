@@ -12,6 +12,7 @@ from bridge.mapping.functions.base import text_of
 from bridge.mapping.model import EventModel, MappingModel, NodeModel
 from bridge.mapping.program import Event, Getter, Group, Json, Node, Program, Property, Row, Scope
 from bridge.mapping.standard import Vocabulary
+from bridge.mapping.subjects import subject_part
 from bridge.mapping.yamltree import Scalar
 
 EVENT_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
@@ -114,7 +115,9 @@ def _node_id(
             read.found.append(diagnostic("M251", text.span, "entity needs resource: with a type and a key"))
         return (lambda scope: scope.machine.source(("resource", "urn"))), []
     if form == "entity" and len(words) == 3:
-        return _entity(words, text, group, read)
+        getter, used = _entity(words, text, group, read)
+        read.deciding += used
+        return getter, used
     if form == "activity" and not words:
         name = node.id
         return (lambda scope: scope.machine.source(("activity", name + scope.trail))), []
@@ -180,10 +183,11 @@ def _event(
         read.found.append(diagnostic("M601", event.type.span, said))
     own = _group(event.each, top, read)
     group = own or top
-    subject, used = read.template(event.subject, group)
+    subject, used = read.template(event.subject, group, subject_part)
     times = [read.operand(word.text, group, word.span) for word in event.time]
     members = [(name.text, text, read.template(text, group)) for name, text in event.members]
     when, tested = read.condition(event.when, group)
+    read.deciding += [*used, *tested]
     for rows in (used, tested, *(rows for _, rows in times), *(rows for _, _, (_, rows) in members)):
         uses.update(map(id, rows))
     for names in (event.nodes, *(names for _, names in event.levels)):

@@ -58,7 +58,7 @@ def _protected(program: Program, scope: Scope) -> Iterator[_Protected]:
     """Everything personal that only level 2 may see."""
     for row in scope.group.rows.values():
         if _personal(program, row) and row.level >= 2:
-            for text in _strings(scope.values.get(row.id), named=False):
+            for text in _strings([scope.values.get(row.id), scope.invalid.get(row.id)], named=False):
                 if len(text.strip()) >= _SHORT:
                     yield _Protected(row.id, re.compile(rf"(?<!\w){re.escape(text.strip())}(?!\w)"))
     for items in scope.items.values():
@@ -87,7 +87,7 @@ def _strings(value: Json, *, named: bool) -> Iterator[str]:
         yield value
     elif isinstance(value, dict):
         for key, below in value.items():
-            if key != "_afwezig" and not (named and key in _NAMED):
+            if key not in ("_afwezig", "_volgorde") and not (named and key in _NAMED):
                 yield from _strings(below, named=named)
     elif isinstance(value, list):
         for below in value:

@@ -16,6 +16,7 @@ from bridge.mapping.lists import CodeList
 from bridge.mapping.model import MissingKind
 from bridge.mapping.program import Program, Row, Scope, Way
 from bridge.mapping.rules import RULES
+from bridge.mapping.subjects import key_of
 
 MAX_FINDINGS = 200
 
@@ -209,7 +210,7 @@ class BaseMachine:
             case ("subject",):
                 return self.event.subject
             case ("key",):
-                return self.event.subject.partition("/")[2] or None
+                return key_of(self.event.subject)
             case ("source",):
                 return self.event.source or None
             case ("extension", name):

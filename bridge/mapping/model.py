@@ -115,6 +115,10 @@ KEYS: dict[str, dict[str, Key]] = {
             doc="The conversion; several are joined by `|`, from XML to JSON.", example="trim | stuf-date"
         ),
         "missing": Key(doc="What happens when there is no value.", example="nil(waardeOnbekend)"),
+        "invalid": Key(
+            doc="`error`: a value that cannot be read rejects the message, also where no event needs it.",
+            example="error",
+        ),
         "level": Key(doc="The lowest information level that may see it: 0, 1 or 2.", kind="number"),
         "because": Key(doc="Why it may be seen lower than its privacy class or its inputs allow."),
         "when": Key(doc="Only then.", kind="tree"),
@@ -128,6 +132,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "resource": Key(doc="The list in the resource.", required=True),
         "missing": Key(doc="What is written for an empty list: omit, error or nil(reason)."),
         "when": Key(doc="On writing: only the items for which this holds.", kind="tree"),
+        "unique": Key(doc="The row that tells the items apart: no two may have the same value."),
         "level": Key(doc="The lowest information level that may see that there are items.", kind="number"),
         "rows": Key(doc="The rows, with places from the element that repeats.", kind="rows"),
         "each": Key(doc="Groups that repeat inside it.", kind="eaches"),
@@ -213,6 +218,7 @@ class EachModel:
     resource: Scalar
     missing: Scalar | None
     level: Scalar | None
+    unique: Scalar | None
     when: Tree | None
     rows: tuple[RowModel, ...]
     each: tuple[EachModel, ...]

@@ -92,6 +92,40 @@ def protect(rows: list[Row], standard: Standard, levelled: set[int], hiding: Map
         settle(row)
 
 
+def keep_invalid(rows: list[Row], deciding: list[Row], exact: set[int]) -> None:
+    """Marks the rows whose text is kept when it cannot be read, because nothing is decided by them.
+
+    The others reject the message: subjects, identities and the choice of events are made of them, another row is
+    read or not because of them, a later message is tied to them, or they must have a value.
+    """
+    needed: set[int] = set()
+    for row in [*deciding, *(row for row in rows if row.remember)]:
+        _need(row, needed)
+    for row in rows:
+        if row.read is not None and row.read.from_place:
+            for used in row.read.uses:
+                _need(used, needed)
+    for row in rows:
+        way = row.read
+        row.keeps_invalid = (
+            way is not None
+            and way.from_place
+            and row.shape is not None
+            and row.attribute is None
+            and row.resource is not None
+            and way.missing.kind in (MissingKind.OMIT, MissingKind.NIL)
+            and not any(step.conversion.name == "attachment" for step in way.steps)
+            and id(row) not in needed | exact
+        )
+
+
+def _need(row: Row, needed: set[int]) -> None:
+    if id(row) not in needed:
+        needed.add(id(row))
+        for used in row.read.uses if row.read is not None else ():
+            _need(used, needed)
+
+
 def strictest(standard: Standard) -> str:
     """The class of a value that may come from anywhere in the message."""
     return max(standard.privacy, key=lambda name: _strictness(standard, name))
@@ -111,11 +145,14 @@ def resource_levels(top: Group) -> dict[str, int]:
 
 def _levels(group: Group, above: str, levels: dict[str, int]) -> None:
     levels[f"{above}_afwezig"] = group.level if group.parent else 1
+    levels[f"{above}_volgorde"] = group.level if group.parent else 1
     for row in group.rows.values():
         if row.resource:
             parent = "".join(f"{step}/" for step in row.resource[:-1])
             levels[f"{above}{parent}{row.resource[-1]}"] = row.level
             levels[f"{above}{parent}_afwezig/{row.resource[-1]}"] = row.level
+            if row.keeps_invalid:
+                levels[f"{above}{parent}_ongeldig/{row.resource[-1]}"] = row.level
     for below in group.groups.values():
         place = f"{above}{'/'.join(below.resource)}"
         levels[place] = below.level

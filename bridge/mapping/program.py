@@ -39,6 +39,10 @@ class Scope:
     """How rows (by id) and groups (by dotted place) said that they have no value."""
     items: dict[str, list[Scope]] = field(default_factory=dict)
     lines: dict[str, int | None] = field(default_factory=dict)
+    invalid: dict[str, str] = field(default_factory=dict)
+    """The texts of rows that could not be read and are kept as they were."""
+    orders: dict[str, list[str]] = field(default_factory=dict)
+    """By dotted place: how the elements of a choice that repeats stood."""
     json: Any = None
     """When composing: the part of the resource that belongs here."""
     at: int = 0
@@ -118,6 +122,8 @@ class Row:
     remember: bool
     because: bool = False
     """The mapping gives a reason for showing it lower than its class or its inputs allow."""
+    keeps_invalid: bool = False
+    """No event or identity needs it, so a text that cannot be read is kept as it is."""
     read: Way | None = None
     write: Way | None = None
 
@@ -170,6 +176,8 @@ class Group:
     """When composing: only the items for which this holds."""
     rows: dict[str, Row] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    unique: Row | None = None
+    """The row that tells the items apart, so that no two may have the same value."""
     scalar: Row | None = None
     """The row that is the item itself."""
     asked: tuple[Row, ...] = ()

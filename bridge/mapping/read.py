@@ -203,6 +203,7 @@ class _Reader:
                     resource=resource,
                     missing=self.text(part, "missing"),
                     level=self.text(part, "level"),
+                    unique=self.text(part, "unique"),
                     when=part.get("when"),
                     rows=self.rows(self.table(part, "rows")),
                     each=self.eaches(self.table(part, "each")),

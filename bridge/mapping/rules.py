@@ -532,6 +532,20 @@ _READING = (
         "tell the sender",
     ),
     Rule(
+        "M918",
+        "warning",
+        "A value can be read, also where no event or identity needs it.",
+        "It is kept under `_ongeldig`, as it is; nothing is made of it, no person and no age.",
+        "ask the sender to mend it; who must act reads it at the source",
+    ),
+    Rule(
+        "M919",
+        "error",
+        "The items that a row tells apart have different values.",
+        "With the same value nobody can say which of them an event is about.",
+        "ask the sender",
+    ),
+    Rule(
         "M920",
         "warning",
         "A local time is one moment.",

@@ -6,6 +6,7 @@ reported. Nothing of a message is passed over in silence.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -27,6 +28,7 @@ from bridge.mapping.functions.base import Refused, text_of
 from bridge.mapping.functions.stuf_time import moment_of
 from bridge.mapping.graph import build_graph, items_of, node_scopes
 from bridge.mapping.machine import BaseMachine
+from bridge.mapping.order import made_order, repeated_choices, rounds, tags_of
 from bridge.mapping.program import Event, Group, Place, Program, Row, Scope
 from bridge.mapping.structure import XSI_NIL, Shape
 from bridge.mapping.trace import trace_lines
@@ -139,6 +141,7 @@ class Reading(BaseMachine):
     ) -> None:
         counts: dict[str, int] = {}
         last = -1
+        mixed: list[str] = []
         for child in element:
             tag: Any = child.tag
             if not isinstance(tag, str):
@@ -152,14 +155,34 @@ class Reading(BaseMachine):
             if at < last and not place.loose:
                 self.fault("M913", "it stands after an element that comes later", place=below.shape.path)
             last = max(last, at)
+            if below.shape.many_by_choice:
+                mixed.append(tag)
             self.child(child, below, scope, counts[tag])
         if counts:
             self.stray_text(element, place)
             if nil:
                 self.fault("M910", "xsi:nil stands on an element that has content", place=place.shape.path)
             self.required(place, counts)
+            if mixed:
+                self.mixed(place, scope, mixed)
         elif place.used and (nil or reason or place.key):
             self.empty(place, scope, nil, reason)
+
+    def mixed(self, place: Place, scope: Scope, tags: list[str]) -> None:
+        """Keeps the order of choices that repeat, when composing would make another of itself."""
+        other = False
+        for block in repeated_choices(place.shape.particles):
+            own = set(tags_of(block))
+            here = [tag for tag in tags if tag in own]
+            other = other or here != made_order(block, Counter(here))
+            often, high = rounds(block, here), block.occurs.high
+            if often is None or (here and often < block.occurs.low) or (high is not None and often > high):
+                said = (
+                    "the elements of a choice stand in an order or a number that the standard does not allow"
+                )
+                self.fault("M913", said, place=place.shape.path)
+        if other and place.used:
+            scope.orders[place.key or "."] = [place.children[tag].shape.name for tag in tags]
 
     def child(self, child: etree._Element, below: Place, scope: Scope, count: int) -> None:
         high = below.shape.occurs.high
@@ -211,7 +234,7 @@ class Reading(BaseMachine):
         if not text and place.shape.type.kind is not Kind.ANY:
             if nil and not place.shape.absence.nillable:
                 self.fault("M917", "xsi:nil stands on an element that may not be nil", place=place.shape.path)
-            if row is not None:
+            if row is not None and self.once(row, scope):
                 scope.forms[row.id] = _form(nil, reason)
                 scope.lines[row.id] = line_of(element)
             return
@@ -255,6 +278,8 @@ class Reading(BaseMachine):
     def found(self, row: Row, scope: Scope, text: str, element: etree._Element) -> None:
         """A text for a row: converted, and checked when the row has a fixed text."""
         way = row.read
+        if not self.once(row, scope):
+            return
         scope.lines[row.id] = line_of(element)
         if way is None or not way.from_place or (way.when is not None and not way.when(scope)):
             return
@@ -265,10 +290,21 @@ class Reading(BaseMachine):
         try:
             scope.values[row.id] = self.converted(text, way) if way.steps else text
         except Refused as refused:
-            self.fault("M903", str(refused), row=row)
             scope.values[row.id] = None
+            if row.keeps_invalid:
+                scope.invalid[row.id] = text
+                self.fault("M918", f"{refused}; it is kept as it is, and nothing is made of it", row=row)
+            else:
+                self.fault("M903", str(refused), row=row)
         finally:
             self.row = None
+
+    def once(self, row: Row, scope: Scope) -> bool:
+        """A second value for a row would take the place of the first: that is a loss, so it is told."""
+        if row.id not in scope.lines:
+            return True
+        self.fault("M906", "a second value stands where one is read", row=row)
+        return False
 
     def extra_elements(self, element: etree._Element, place: Place, scope: Scope) -> None:
         """StUF extra elements: a list of name and value, in the order of the message; names may repeat."""
@@ -285,7 +321,7 @@ class Reading(BaseMachine):
                 named = attribute == "naam" and item["naam"] == wanted
                 if named and "waarde" in item and row.id not in scope.values:
                     self.found(row, scope, item["waarde"], child)
-        if place.row is not None and listed:
+        if place.row is not None and listed and self.once(place.row, scope):
             scope.values[place.row.id] = listed
             scope.lines[place.row.id] = line_of(element)
 
@@ -309,9 +345,14 @@ class Reading(BaseMachine):
         for row in scope.group.asked:
             if row.read is not None and not (gone and row.read.from_place):
                 scope.value(row)
-        for items in scope.items.values():
+        for group in scope.group.groups.values():
+            items = scope.items.get(group.id, [])
             for item in items:
                 self.settle(item)
+            if group.unique is not None:
+                values = [value for item in items if (value := item.value(group.unique)) is not None]
+                if len(set(values)) < len(values):
+                    self.fault("M919", f"two items of {group.id} have the same value", row=group.unique)
 
     def needed(self, row: Row, way: Any, scope: Scope) -> bool:
         return bool(row.place or row.resource is not None or row.remember)
@@ -367,11 +408,15 @@ class Reading(BaseMachine):
                 value = scope.values.get(row.id)
                 if value is not None:
                     _put(body, row.resource, value)
+                elif row.id in scope.invalid:
+                    _put(body, (*row.resource[:-1], "_ongeldig", row.resource[-1]), scope.invalid[row.id])
                 elif row.id in scope.forms:
                     _put(body, (*row.resource[:-1], "_afwezig", row.resource[-1]), scope.forms[row.id])
         for key, form in scope.forms.items():
             if ":" in key or key == ".":
                 _put(body, ("_afwezig", key), form)
+        for key, order in scope.orders.items():
+            _put(body, ("_volgorde", key), order)
         for group in scope.group.groups.values():
             items = scope.items.get(group.id)
             if items:
@@ -380,6 +425,8 @@ class Reading(BaseMachine):
     def item(self, group: Group, scope: Scope) -> Json:
         if group.scalar is not None:
             value = scope.values.get(group.scalar.id)
+            if group.scalar.id in scope.invalid:
+                return {"_ongeldig": {".": scope.invalid[group.scalar.id]}}
             form = scope.forms.get(group.scalar.id, "leeg")
             return value if value is not None else {"_afwezig": {".": form}}
         body: dict[str, Json] = {}

@@ -57,7 +57,7 @@ class Page:
     async def until(self, script: str) -> None:
         """Wait until an expression is true. A page that is just being replaced has no answer yet."""
         async with asyncio.timeout(PATIENCE):
-            while not await self._is_true(script):
+            while not await self._is_true(script):  # noqa: ASYNC110 - DevTools has no event for it
                 await asyncio.sleep(0.02)
 
     async def _is_true(self, script: str) -> bool:
@@ -115,7 +115,6 @@ async def page(closed: Any, tmp_path: Path) -> AsyncIterator[Page]:  # noqa: F81
         "--no-first-run",
         "--disable-gpu",
         "--disable-dev-shm-usage",
-      
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
         f"--user-data-dir={profile}",
         "about:blank",

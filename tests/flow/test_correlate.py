@@ -18,6 +18,7 @@ from bridge.store.rows import Direction, Event, Message
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.hub_side import CORRELATION, TAKEN_UP, body_of, report, taken_up
+from tests.flow.test_compose import two_partners
 
 ASKER = Oin(HUB.oin)
 REFUSAL = b"""<stuf:Fo01Bericht xmlns:stuf="http://www.egem.nl/StUF/StUF0301"><stuf:stuurgegevens>
@@ -176,6 +177,25 @@ async def test_a_fault_message_of_the_partner_makes_the_request_fail_with_a_reas
     assert isinstance(refused, Failed)
     assert refused.fault is Fault.FUNCTIONAL
     assert refused.text
+
+
+@pytest.mark.rule("SOH-138")
+async def test_another_partner_cannot_answer_for_the_one_that_was_asked(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    """It knows the MessageId and the conversation, and still its message is a message by itself."""
+    async with two_partners(tmp_path, pki, clock) as (world, other):
+        police = world.bridge.settings.partners[0].model_copy(update={"requests": (TAKEN_UP,)})
+        partners = (police, *world.bridge.settings.partners[1:])
+        world.bridge.settings = world.bridge.settings.model_copy(update={"partners": partners})
+        await report(world, "A-1")
+        asked = await ask(world)
+        sent = request(world)
+        payload = world.sample.replace(b"BVH-2026-000042", b"ANTWOORD-1")
+        await other.send(payload, "vtMelding", ref_to=sent.message_id, conversation_id=sent.conversation_id)
+        await world.work()
+        assert made_of(world).causation_id is None
+        assert await status(world, asked) == InProgress()
 
 
 async def test_what_asks_for_no_answer_is_done_when_it_was_delivered(

@@ -72,7 +72,7 @@ async def test_too_many_requests_waits_as_long_as_the_hub_asks(world: World) -> 
     await world.work()
     await world.work(seconds=100)
     assert world.hub.events == []
-    await settle(world, 600)
+    await settle(world, 1200)
     assert states(world) == [EventState.OK]
 
 

@@ -208,6 +208,7 @@ async def test_pull_and_webhook_together_give_no_doubles(world: World, pushed_fi
     assert len(world.exchanges()) == 1
 
 
+@pytest.mark.rule("SOH-41")
 async def test_events_of_one_answer_are_taken_in_order_of_time_and_sequence(world: World) -> None:
     late, early = taken_up("A-1", minutes=9), taken_up("A-2", minutes=1)
     second, first = (taken_up(f"A-{number}", minutes=5, sequence=f"00{number}") for number in (4, 3))
@@ -277,3 +278,16 @@ async def test_the_bsn_of_an_event_that_is_set_aside_is_told_nowhere(world: Worl
     told = str([dict(step.detail) for step in world.steps()]) + str([e.reason for e in world.exchanges()])
     assert len(world.exchanges()) == 1
     assert "999990342" not in told
+
+
+@pytest.mark.rule("SOH-161")
+@pytest.mark.parametrize("mark", [True, "true"])
+@pytest.mark.parametrize("production", [True, False])
+async def test_marked_test_traffic_is_set_aside_in_production(
+    world: World, mark: object, production: bool
+) -> None:
+    world.bridge.settings = world.bridge.settings.model_copy(update={"production": production})
+    await pull(world, taken_up(testverkeer=mark))
+    (event,) = world.events()
+    assert event.state is (EventState.QUARANTINED if production else EventState.UNMATCHED)
+    assert ("SOH-161" in (event.reason or "")) is production

@@ -241,8 +241,11 @@ def test_remembered_rows_tie_a_later_message_to_this_one(
 
 REJECTED = [
     ("M902", ("<JZ:identificatieVtMelding>PL-2026-000001<", "<JZ:identificatieVtMelding><"), "no number"),
-    ("M903", ("<BG:inp.bsn>999990019<", "<BG:inp.bsn>999990018<"), "a BSN that fails the 11-test"),
-    ("M903", ("<BG:geboortedatum>20160220<", "<BG:geboortedatum>20160230<"), "a day that does not exist"),
+    (
+        "M903",
+        ("<StUF:tijdstipBericht>2026", "<StUF:tijdstipBericht>20xx"),
+        "a moment of the message that is none",
+    ),
     ("M904", ("<StUF:berichtcode>Di01<", "<StUF:berichtcode>Lk01<"), "another kind of message"),
     ("M905", ("<JZ:informeringX/>", ""), "an unknown element"),
     (
@@ -283,10 +286,12 @@ def test_every_reason_is_told_at_once(mappings: MappingSet, report: Make, contex
         ("<BG:inp.bsn>999990019<", "<BG:inp.bsn>123<"),
         ("<JZ:datumIncident>20260114<", "<JZ:datumIncident>gisteren<"),
         ("<JZ:jeugzorgrol>jeugdige<", "<JZ:jeugzorgrol>neef<"),
+        ("<JZ:identificatieVtMelding>PL-2026-000001<", "<JZ:identificatieVtMelding><"),
     )
     outcome = outcome_of(mappings, root, context)
     assert isinstance(outcome, Rejected)
-    assert {f.row for f in outcome.findings if f.rule == "M903"} == {"bsn", "incDatum", "rol"}
+    assert {f.row for f in outcome.findings if f.rule == "M918"} == {"bsn", "incDatum", "rol"}
+    assert {f.row for f in outcome.findings if f.rule == "M902"} == {"melding"}
 
 
 def test_a_finding_never_holds_the_value(mappings: MappingSet, report: Make, context: Context) -> None:
@@ -297,7 +302,7 @@ def test_a_finding_never_holds_the_value(mappings: MappingSet, report: Make, con
     outcome = outcome_of(mappings, root, context)
     said = " ".join(str(finding) for finding in outcome.findings)
     assert "999990018" not in said and "20161399" not in said
-    assert {(f.row, f.privacy) for f in outcome.findings if f.rule == "M903"} == {
+    assert {(f.row, f.privacy) for f in outcome.findings if f.rule == "M918"} == {
         ("bsn", "bsn"),
         ("geboren", "geboorte"),
     }

@@ -56,9 +56,13 @@ def test_a_rejected_message_is_explained_as_far_as_reading_came(
 ) -> None:
     program = mappings.named("vt-melding")
     assert program is not None
-    explained = explain(program, report(("<BG:inp.bsn>999990019<", "<BG:inp.bsn>1<")), context=context)
+    explained = explain(
+        program,
+        report(("<JZ:identificatieVtMelding>PL-2026-000001<", "<JZ:identificatieVtMelding><")),
+        context=context,
+    )
     assert isinstance(explained.outcome, Rejected)
-    assert explained.trace and any(line.startswith("finding: M903") for line in explanation_lines(explained))
+    assert explained.trace and any(line.startswith("finding: M902") for line in explanation_lines(explained))
 
 
 def test_a_change_of_a_mapping_shows_what_it_changes(

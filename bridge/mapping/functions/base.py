@@ -22,6 +22,9 @@ from bridge.mapping.lists import CodeList
 Json = Any
 """A JSON value: text, truth value, whole number, list or mapping."""
 
+INVALID = "?"
+"""Of an item that a calculation looks at: the rows whose text could not be read. It is no name of a row."""
+
 
 class Promise(StrEnum):
     EXACT = "exact"

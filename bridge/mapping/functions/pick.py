@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from bridge.mapping.functions.base import Calculation, Env, Json, Param
+from bridge.mapping.functions.base import INVALID, Calculation, Env, Json, Param
 
 
 def _compute(values: Sequence[Json], env: Env) -> Json:
     items, row, _, having, _, prefer, wanted, _, lowest = values
-    fit = [item for item in items if item.get(having) is not None]
+    fit = [item for item in items if item.get(having) is not None or having in item.get(INVALID, ())]
     if not fit:
         return None
-    return min(fit, key=lambda item: _rank(item, prefer, wanted, lowest)).get(row)
+    first = min(fit, key=lambda item: _rank(item, prefer, wanted, lowest))
+    return None if having in first.get(INVALID, ()) else first.get(row)
 
 
 def _rank(item: Json, prefer: str, wanted: str, lowest: str) -> tuple[bool, bool, int]:
@@ -22,7 +23,8 @@ def _rank(item: Json, prefer: str, wanted: str, lowest: str) -> tuple[bool, bool
 FUNCTION = Calculation(
     name="pick",
     doc="A row of one item of a repeated group: of those that have a value for one row, those where another row has "
-    "the wanted value come first, then the one where a third row is lowest.",
+    "the wanted value come first, then the one where a third row is lowest. "
+    "When the first of them has a value that cannot be read, there is none: another would be taken for that one.",
     params=(
         (Param.EACH, "items"),
         (Param.ITEM, "row"),
@@ -43,6 +45,16 @@ FUNCTION = Calculation(
                 *("b", "having", "b", "prefer", "r", "JEUGDIGE", "lowest", "l"),
             ),
             "2",
+        ),
+        (
+            (
+                [
+                    {"b": "1", "r": "OUDER", "l": 41},
+                    {"b": None, "r": "JEUGDIGE", "l": 9, INVALID: frozenset({"b"})},
+                ],
+                *("b", "having", "b", "prefer", "r", "JEUGDIGE", "lowest", "l"),
+            ),
+            None,
         ),
         (([{"b": None}], "b", "having", "b", "prefer", "r", "JEUGDIGE", "lowest", "l"), None),
     ),

@@ -70,7 +70,9 @@ def test_other_ids_are_no_bsn(text: str) -> None:
 def test_address_is_written_back_the_same() -> None:
     asked = {"q": "a b&c", "state": "running", "direction": "to-hub", "since": "2026-11-23"}
     assert read(**asked).href() == "/exchanges?q=a+b%26c&state=running&direction=to-hub&since=2026-11-23"
-    assert read(**asked).href(q=None, state="done") == "/exchanges?state=done&direction=to-hub&since=2026-11-23"
+    assert (
+        read(**asked).href(q=None, state="done") == "/exchanges?state=done&direction=to-hub&since=2026-11-23"
+    )
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text()))

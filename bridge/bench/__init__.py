@@ -1,0 +1,1 @@
+"""The benchmarks behind `bridge bench`: they measure and compare, and judge nothing."""

@@ -1,0 +1,269 @@
+"""What a running bridge bears: `bridge serve` in processes of its own, senders and readers in this one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy import Connection
+
+from bridge.bench.row import Row, compared, percentile
+from bridge.bench.stage import Post, Stage, bridge_process, client, signed_posts, stage
+from bridge.cli.assemble import assemble
+from bridge.config import load_settings
+from bridge.demo import BRIDGE, HUB, POLICE, tls_of
+from bridge.flow.jobs import make_worker
+from bridge.ids import ConversationId, CpaId, Key, MessageId, Oin
+from bridge.simulate import Hub, HubSettings
+from bridge.store.channels import resume
+from bridge.store.exchanges import open_exchange
+from bridge.store.keys import KeyMaker
+from bridge.store.messages import add_message
+from bridge.store.resources import put_resource
+from bridge.store.rows import (
+    Direction,
+    Exchange,
+    ExchangeDirection,
+    ExchangeState,
+    Message,
+    MessageState,
+)
+from bridge.store.timeline import add_step
+from bridge.store.unit import Store
+
+RESOURCE_TYPE = "melding"
+_BATCH = 500
+
+
+async def receiving(folder: Path, *, count: int, senders: int) -> tuple[Row, ...]:
+    """Synchronous against asynchronous acknowledgment (DK-153): one process, the same messages a second."""
+    found = []
+    for name, sync in (
+        ("acknowledgment by a POST of its own", False),
+        ("acknowledgment in the answer", True),
+    ):
+        async with stage(_below(folder, name), sync=sync) as scene:
+            found.append((name, await _throughput(scene, count=count, senders=senders)))
+    return _throughputs(f"receive end to end, {senders} senders", found)
+
+
+async def with_workers(folder: Path, *, count: int, senders: int) -> tuple[Row, ...]:
+    """One process against two that share the ports and the store (SOH-170)."""
+    found = []
+    for workers in (1, 2):
+        async with stage(_below(folder, f"workers{workers}"), sync=True) as scene:
+            speed = await _throughput(scene, count=count, senders=senders, workers=workers)
+            found.append((f"--workers {workers}", speed))
+    return _throughputs(f"receive with workers, {senders} senders", found)
+
+
+async def with_stored(folder: Path, *, count: int, senders: int, stored: int) -> tuple[Row, ...]:
+    """The same load with few and with many messages in the store."""
+    found = []
+    for number in (1000, stored):
+        async with stage(_below(folder, f"stored{number}"), sync=True) as scene:
+            _fill(scene, number)
+            found.append(
+                (f"{number} stored messages", await _throughput(scene, count=count, senders=senders))
+            )
+    return _throughputs(f"receive beside stored messages, {senders} senders", found)
+
+
+async def publishing(folder: Path, *, count: int) -> tuple[Row, ...]:
+    """From stored messages to events that a simulated hub took, in one process with that hub."""
+    async with stage(_below(folder, "publish"), sync=True) as scene:
+        async with bridge_process(scene) as addresses, client(scene) as session:
+            await _send_all(session, addresses["partner"], signed_posts(scene.partner, count), senders=8)
+        hub = Hub(HubSettings(tls=tls_of(scene.pki, HUB), in_progress=0))
+        await hub.start()
+        try:
+            settings = load_settings(scene.config, environment={"BRIDGE__HUB__BASE_URL": hub.url})
+            async with assemble(settings) as bridge:
+                await bridge.store.write(lambda tx: resume(tx, "hub", at=bridge.now()))
+                worker = make_worker(bridge, name="bench")
+                begun = time.perf_counter()
+                while len(hub.events) < count and time.perf_counter() - begun < 120:
+                    await worker.run_until_idle()
+                    await asyncio.sleep(0.01)
+                spent = time.perf_counter() - begun
+        finally:
+            await hub.stop()
+    what = f"map and offer {len(hub.events)} messages"
+    return (Row(part="publish", what=what, value=len(hub.events) / spent, unit="messages/s"),)
+
+
+async def looking_up(folder: Path, *, count: int, readers: int) -> tuple[Row, ...]:
+    """GET of a resource with its level 2 view, decision and processing log (SOH-166 to SOH-169)."""
+    identifier = str(uuid.uuid4())
+    async with stage(_below(folder, "lookup"), sync=True) as scene:
+        _keep_resource(scene, identifier)
+        async with bridge_process(scene) as addresses, client(scene) as session:
+            url = f"{addresses['api'].rstrip('/')}/v1/inzage/{RESOURCE_TYPE}/{identifier}"
+
+            async def get() -> bool:
+                async with session.get(url, headers={"Accept": "application/json"}) as answer:
+                    await answer.read()
+                    return answer.status == 200
+
+            await get()
+            times, errors, spent = await _run([get] * count, places=readers)
+    part = f"look up a resource, {readers} readers"
+    shares = (("median", 0.5), ("99th percentile", 0.99), ("99.9th percentile", 0.999))
+    return (
+        Row(part=part, what="throughput", value=len(times) / spent, unit="requests/s", errors=errors),
+        *(
+            Row(part=part, what=name, value=percentile(times, share) * 1000, unit="ms")
+            for name, share in shares
+        ),
+        Row(part=part, what="maximum", value=times[-1] * 1000, unit="ms"),
+    )
+
+
+async def _throughput(
+    scene: Stage, *, count: int, senders: int, workers: int = 1
+) -> tuple[float, list[float], int]:
+    """Messages a second that were answered well, the times, and how many were not."""
+    posts = signed_posts(scene.partner, count)
+    async with bridge_process(scene, workers=workers) as addresses, client(scene) as session:
+        await _send_all(session, addresses["partner"], signed_posts(scene.partner, senders), senders=senders)
+        times, errors, spent = await _send_all(session, addresses["partner"], posts, senders=senders)
+    return (count - errors) / spent, times, errors
+
+
+async def _send_all(
+    session: aiohttp.ClientSession, url: str, posts: list[Post], *, senders: int
+) -> tuple[list[float], int, float]:
+    def sending(post: Post) -> Callable[[], Awaitable[bool]]:
+        async def send() -> bool:
+            head = {"Content-Type": post.content_type, "SOAPAction": '"ebXML"'}
+            async with session.post(url, data=post.body, headers=head) as answer:
+                await answer.read()
+                return answer.status in (200, 202, 204)
+
+        return send
+
+    return await _run([sending(post) for post in posts], places=senders)
+
+
+async def _run(
+    calls: Iterable[Callable[[], Awaitable[bool]]], *, places: int
+) -> tuple[list[float], int, float]:
+    """Times in seconds, sorted, the number of calls that did not succeed, and how long all took together."""
+    waiting, times, errors = iter(calls), [], 0
+
+    async def one_place() -> None:
+        nonlocal errors
+        for call in waiting:
+            begun = time.perf_counter()
+            good = await call()
+            times.append(time.perf_counter() - begun)
+            errors += not good
+
+    begun = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(places):
+            group.create_task(one_place(), name=f"place {number}")
+    return sorted(times), errors, time.perf_counter() - begun
+
+
+def _throughputs(part: str, found: list[tuple[str, tuple[float, list[float], int]]]) -> tuple[Row, ...]:
+    speeds = compared(part, "messages/s", [(name, speed) for name, (speed, _, _) in found])
+    waits = (
+        Row(
+            part=part,
+            what=f"{name}: 99th percentile",
+            value=percentile(times, 0.99) * 1000,
+            unit="ms",
+            errors=errors,
+        )
+        for name, (_, times, errors) in found
+    )
+    return (*speeds, *waits)
+
+
+def _fill(scene: Stage, count: int) -> None:
+    """So many messages, done long ago."""
+    keys = KeyMaker()
+    with Store.open(load_settings(scene.config).store.url, create=True) as store:
+        for first in range(0, count, _BATCH):
+            store.write_sync(partial(_keep_old, keys=keys, numbers=range(first, min(first + _BATCH, count))))
+
+
+def _keep_old(tx: Connection, *, keys: KeyMaker, numbers: range) -> None:
+    for number in numbers:
+        _keep_one_old(tx, keys, number)
+
+
+def _keep_one_old(tx: Connection, keys: KeyMaker, number: int) -> None:
+    now = datetime.now(UTC)
+    exchange = _exchange(tx, keys(now), now)
+    add_message(
+        tx,
+        Message(
+            key=keys(now),
+            exchange=exchange,
+            direction=Direction.IN,
+            kind="business",
+            message_id=MessageId(f"{uuid.uuid4()}@old.partner.test"),
+            conversation_id=ConversationId(str(uuid.uuid4())),
+            cpa_id=CpaId("old"),
+            from_party=POLICE.oin,
+            to_party=BRIDGE.oin,
+            service="old",
+            action="vtMelding",
+            state=MessageState.MAPPED,
+            at=now,
+            changed_at=now,
+            subject=f"melding/{number}",
+        ),
+    )
+    add_step(tx, exchange=exchange, at=now, side="ebms", what="message.received", outcome="ok")
+
+
+def _exchange(tx: Connection, key: Key, now: datetime) -> Key:
+    open_exchange(
+        tx,
+        Exchange(
+            key=key,
+            direction=ExchangeDirection.TO_HUB,
+            started_at=now,
+            changed_at=now,
+            partner=POLICE.oin,
+            title="vtMelding",
+            state=ExchangeState.DONE,
+        ),
+    )
+    return key
+
+
+def _keep_resource(scene: Stage, identifier: str) -> None:
+    now, keys = datetime.now(UTC), KeyMaker()
+    body = json.dumps({"body": {"omschrijving": "x" * 2000}, "levels": {"omschrijving": 2}})
+
+    def work(tx: Connection) -> None:
+        put_resource(
+            tx,
+            key=keys(now),
+            exchange=_exchange(tx, keys(now), now),
+            type=RESOURCE_TYPE,
+            id=identifier,
+            owner=Oin(BRIDGE.oin),
+            body=body,
+            at=now,
+        )
+
+    with Store.open(load_settings(scene.config).store.url, create=True) as store:
+        store.write_sync(work)
+
+
+def _below(folder: Path, name: str) -> Path:
+    made = folder / name.replace(" ", "-")
+    made.mkdir()
+    return made

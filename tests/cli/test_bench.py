@@ -1,0 +1,24 @@
+"""`bridge bench`: it measures and compares; how fast anything is, is not judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.bench.row import compared, percentile
+
+
+def test_reading_is_compared_with_parsing_only(shell: Any) -> None:
+    assert shell.run("bench", "--quick", "--only", "read", "--json") == 0
+    rows = shell.documents()
+    assert [row["against"] for row in rows] == [None, rows[0]["what"], rows[0]["what"]]
+    assert all(row["value"] > 0 and row["unit"] == "ms" for row in rows)
+
+
+def test_every_row_but_the_first_has_a_ratio_to_the_first() -> None:
+    first, second = compared("part", "ms", [("one", 2.0), ("two", 5.0)])
+    assert (first.ratio, second.ratio, second.against) == (None, 2.5, "one")
+
+
+def test_percentile_is_a_value_that_was_measured() -> None:
+    values = [float(n) for n in range(1, 1001)]
+    assert (percentile(values, 0.5), percentile(values, 0.999), percentile([3.0], 0.99)) == (501, 1000, 3)
