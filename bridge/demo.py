@@ -17,7 +17,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -128,8 +128,11 @@ async def _run(*, once: bool, as_json: bool) -> int:
 
 
 @asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Scene]:
-    """Partner and hub running on free loopback ports, and a settings file for a bridge between them."""
+async def stage(folder: Path, *, retries: int = 20) -> AsyncIterator[Scene]:
+    """Partner and hub running on free loopback ports, and a settings file for a bridge between them.
+
+    Both sides repeat an unacknowledged message so many times, two seconds apart.
+    """
     pki = make_pki(folder / "certs", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
     hub = Hub(
         HubSettings(
@@ -146,7 +149,7 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
             cpa_id=CPA_ID,
             peer=Peer(oin=BRIDGE.oin, role="Ontvanger", certificate=pki.credentials(BRIDGE.stem).certificate),
             tls=tls_of(pki, POLICE),
-            retries=20,
+            retries=retries,
             retry_interval=timedelta(seconds=2),
             journal=folder / "partner.journal",
         )
@@ -154,7 +157,13 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
     await hub.start()
     await partner.start()
     try:
-        config = write_settings(folder, pki, partner_url=partner.url, hub_url=hub.url)
+        config = write_settings(
+            folder,
+            pki,
+            partner_url=partner.url,
+            hub_url=hub.url,
+            change=lambda terms: replace(terms, retries=retries),
+        )
         yield Scene(folder=folder, config=config, partner=partner, hub=hub)
     finally:
         await partner.stop()

@@ -29,6 +29,9 @@ from bridge.store.unit import Store
 SENDERS = 8
 """Reports under way at the same time."""
 
+PATIENT = 5000
+"""Retries that both sides agree on: the bridge is away for longer than a usual agreement bears."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -82,7 +85,7 @@ async def run(plan: Plan, folder: Path) -> Report:
     environment = {"BRIDGE__PARTNER_LISTENER__PORT": str(_free_port())}
     if plan.store:
         environment["BRIDGE__STORE__URL"] = plan.store
-    async with stage(folder) as scene:
+    async with stage(folder, retries=PATIENT) as scene:
         sending = asyncio.create_task(_send_all(plan, scene), name="send all")
         await _keep_killing(plan, scene, environment, chance, report)
         process = await start_bridge(scene.config, environment, workers=plan.workers)
@@ -139,7 +142,9 @@ async def _send_all(plan: Plan, scene: Scene) -> list[str]:
         async with free:
             name = subject(number).encode()
             payload = sample.replace(b"BVH-2026-000042", name).replace(b"demo-2026-11-000042", b"ref-" + name)
-            ids.append((await scene.partner.send(payload, "vtMelding")).message_id)
+            sent = await scene.partner.send(payload, "vtMelding")
+            ids.append(sent.message_id)
+            await scene.partner.acknowledged(sent.message_id, plan.within)
 
     async with asyncio.TaskGroup() as group:
         for number in range(plan.messages):
