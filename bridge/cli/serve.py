@@ -20,6 +20,7 @@ from aiohttp import web
 from bridge.cli.assemble import assemble
 from bridge.cli.console import console_tls, make_console
 from bridge.cli.store_keys import load_master_keys
+from bridge.cli.traces import exporting_traces
 from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
@@ -34,6 +35,7 @@ from bridge.log import configure_logging, get_logger
 from bridge.store.unit import Store
 from bridge.web.api.app import api_app, api_tls
 from bridge.web.api.runner import ApiRunner
+from bridge.web.metrics import metrics_app
 from bridge.web.partner import partner_app
 from bridge.web.runner import serving
 from bridge.web.tls import server_context
@@ -57,6 +59,8 @@ class Sockets:
     partner: socket.socket
     api: socket.socket
     console: socket.socket
+    metrics: socket.socket | None
+    """None: no metrics are asked for."""
 
     def addresses(self, settings: Settings) -> Addresses:
         """Where they are reached; a port of 0 in the settings has become a real one."""
@@ -112,6 +116,12 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Callable[[], None]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    with exporting_traces(settings.traces):
+        await _run(settings, sockets, ready, stop)
+    _log.info("bridge.stopped")
+
+
+async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], stop: asyncio.Event) -> None:
     async with assemble(settings) as bridge:
         worker = make_worker(bridge, name=f"{socket.gethostname()}:{os.getpid()}")
         async with listening(bridge, sockets), asyncio.TaskGroup() as group:
@@ -127,7 +137,6 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Callable[[], None]
             _log.info("bridge.stopping")
             watching.cancel()
             worker.stop()
-    _log.info("bridge.stopped")
 
 
 def bind(settings: Settings) -> Sockets:
@@ -136,6 +145,9 @@ def bind(settings: Settings) -> Sockets:
         partner=_listen(settings.partner_listener.host, settings.partner_listener.port),
         api=_listen(settings.api_listener.host, settings.api_listener.port),
         console=_listen(settings.console.host, settings.console.port),
+        metrics=(
+            None if settings.metrics.port is None else _listen(settings.metrics.host, settings.metrics.port)
+        ),
     )
 
 
@@ -160,6 +172,10 @@ async def listening(bridge: Bridge, sockets: Sockets) -> AsyncIterator[None]:
         await stack.enter_async_context(
             _serving(web.AppRunner, console, sockets.console, console_tls(bridge.settings))
         )
+        if sockets.metrics is not None:
+            await stack.enter_async_context(
+                _serving(web.AppRunner, metrics_app(bridge), sockets.metrics, None)
+            )
         yield
 
 

@@ -43,7 +43,7 @@ RELAXED = settings(
         HealthCheck.large_base_example,
     ],
 )
-BOUNDED = settings(RELAXED, max_examples=12)
+BOUNDED = settings(RELAXED, max_examples=20)
 """For each of the thirteen mappings: all together have to stay quick."""
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1, max_size=12).map(
     lambda text: text.strip() or "x"

@@ -101,6 +101,11 @@ def made(small: Make) -> MappingSet:
     return read_mapping_set(small())
 
 
+@pytest.fixture(scope="module")
+def every(all_files: dict[str, str]) -> MappingSet:
+    return read_mapping_set(all_files)
+
+
 def note(inside: str, number: str = "n-1") -> etree._Element:
     return etree.fromstring(f'<a:note xmlns:a="urn:a"><a:number>{number}</a:number>{inside}</a:note>')
 
@@ -186,9 +191,9 @@ def test_a_single_value_is_a_list_of_one(made: MappingSet, context: Context) -> 
 
 
 def test_the_initiator_of_a_probation_notice_may_be_given_as_one_object(
-    all_files: dict[str, str], context: Context
+    every: MappingSet, context: Context
 ) -> None:
-    program = read_mapping_set(all_files).named("notificatiejr")
+    program = every.named("notificatiejr")
     assert program is not None
     view = EventView(type=program.event_types[0], subject="x/PJ-00001", time=context.received_at, data={})
     outcome = compose_message(
@@ -418,9 +423,9 @@ def answers(all_files: dict[str, str], many: int) -> etree._Element:
 
 @pytest.mark.parametrize("many", [1, 2, 13])
 def test_every_event_of_many_answers_is_written_with_its_own_answer_only(
-    all_files: dict[str, str], context: Context, many: int
+    all_files: dict[str, str], every: MappingSet, context: Context, many: int
 ) -> None:
-    program = read_mapping_set(all_files).named("ucob")
+    program = every.named("ucob")
     assert program is not None
     outcome = run_mapping(program, answers(all_files, many), context=context)
     assert isinstance(outcome, Mapped) and outcome.resource is not None
@@ -437,12 +442,12 @@ def test_every_event_of_many_answers_is_written_with_its_own_answer_only(
 
 
 def test_two_answers_with_the_same_number_make_the_message_wait(
-    all_files: dict[str, str], context: Context
+    all_files: dict[str, str], every: MappingSet, context: Context
 ) -> None:
     root = answers(all_files, 1)
     [first] = [child for child in root if str(child.tag).endswith("}object")]
     root.append(etree.fromstring(etree.tostring(first, with_tail=False)))
-    program = read_mapping_set(all_files).named("ucob")
+    program = every.named("ucob")
     assert program is not None
     outcome = run_mapping(program, root, context=context)
     assert isinstance(outcome, Rejected) and "M919" in rules(outcome)
@@ -452,8 +457,8 @@ def test_two_answers_with_the_same_number_make_the_message_wait(
 
 
 @pytest.mark.parametrize("name", ["fo01", "fo03"])
-def test_the_details_of_a_fault_are_free_text(all_files: dict[str, str], name: str) -> None:
-    program = read_mapping_set(all_files).named(name)
+def test_the_details_of_a_fault_are_free_text(every: MappingSet, name: str) -> None:
+    program = every.named(name)
     assert program is not None
     classes = {s.name: s.privacy for s in program.root.walk() if s.name.startswith("stuf:details")}
     assert classes == {"stuf:details": "vrije-tekst", "stuf:detailsXML": "vrije-tekst"}

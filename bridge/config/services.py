@@ -1,0 +1,162 @@
+"""The hub, lookup at the source, and what is told to others."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from bridge.config.base import FilePath, Section, TlsSettings
+from bridge.hub.eventtypes import DEFAULT_TYPES
+
+
+class TraceSettings(Section):
+    """Where OpenTelemetry traces go."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Collector that takes OTLP over HTTP, with path: https://collector:4318/v1/traces. Not "
+        "given: no traces are made.",
+    )
+
+
+class PullSettings(Section):
+    """Which events the bridge fetches from the hub, and how often."""
+
+    types: tuple[str, ...] = Field(
+        default=(), description="Event types to ask for; `*` at the end only. Empty: nothing is pulled."
+    )
+    interval_seconds: float = Field(default=30.0, gt=0, description="Time between two queries, in seconds.")
+    overlap_seconds: float = Field(
+        default=300.0, ge=0, description="How far each query looks back over the former one, in seconds."
+    )
+    max_events: int = Field(
+        default=500, ge=1, le=10_000, description="Largest number of events of one answer."
+    )
+
+
+class HubSettings(Section):
+    """The hub: where it is and how it is spoken to."""
+
+    base_url: str = Field(description="Address under which /events, /status and /queries stand.")
+    tls: TlsSettings | None = Field(default=None, description="Mutual TLS towards the hub.")
+    dialect: Literal["soh-1", "corv2-poc"] = Field(
+        default="soh-1", description="Paths and names of the hub's contract."
+    )
+    timeout_seconds: float = Field(default=30.0, gt=0, description="Longest wait for one answer, in seconds.")
+    test_mark: str = Field(
+        default="testverkeer",
+        pattern=r"^[a-z0-9]{1,20}$",
+        description="Attribute that marks test traffic when it is `true`; production sets such events aside.",
+    )
+    report_needs_person: bool = Field(
+        default=True,
+        description="A report without the BSN and age of anybody waits for a person instead of being offered.",
+    )
+    pull: PullSettings = PullSettings()
+
+
+class InzageRule(Section):
+    """Opens resources to organisations, up to a level. Without rules nobody sees anything."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$", description="Name of the rule, as the decision log tells it.")
+    oins: tuple[str, ...] = Field(
+        min_length=1, description="OINs of the organisations; `*` for every one with an accepted certificate."
+    )
+    types: tuple[str, ...] = Field(default=(), description="Resource types; `*` for all.")
+    functions: tuple[str, ...] = Field(default=(), description="Samenwerkfuncties, instead of types.")
+    owners: tuple[str, ...] = Field(
+        default=(), description="Only resources of these parties (OIN). Empty: of every party."
+    )
+    level: int = Field(ge=0, le=2, description="Richest level: 0 minimal, 1 restricted, 2 everything.")
+    purposes: tuple[str, ...] = Field(
+        default=(), description="One of these must be given as purpose. Empty: no purpose is asked."
+    )
+    masks: tuple[str, ...] = Field(
+        default=(), description="Places shown as stars: a member name, or a path such as `betrokkenen/*/bsn`."
+    )
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> InzageRule:
+        if not self.types and not self.functions:
+            raise ValueError("give types or functions; `*` as type for all")
+        return self
+
+
+class TokenIssuer(Section):
+    """Whose access tokens are taken."""
+
+    issuer: str = Field(description="The `iss` of its tokens, exactly.")
+    audience: str = Field(description="The `aud` under which this bridge is known to it.")
+    keys_file: FilePath = Field(description="JWKS file with its public keys.")
+    bound: bool = Field(
+        default=True, description="Whether its tokens must be bound to the client certificate (`x5t#S256`)."
+    )
+
+
+class PdpSettings(Section):
+    """An external decision point that speaks AuthZEN; it replaces the rules."""
+
+    url: str = Field(pattern=r"^https?://", description="Address under which /access/v1/evaluation stands.")
+    timeout_seconds: float = Field(default=5.0, gt=0, description="Longest wait for a decision, in seconds.")
+    tls: TlsSettings | None = Field(default=None, description="Mutual TLS towards the decision point.")
+
+
+class InzageSettings(Section):
+    """Lookup at the source: who may see what, and what is written down of it."""
+
+    base_url: str = Field(
+        default="https://localhost/inzage", description="Public address under which resources are looked up."
+    )
+    rules: tuple[InzageRule, ...] = Field(default=(), description="Who may see what.")
+    pdp: PdpSettings | None = Field(default=None, description="External decision point, instead of rules.")
+    token: Literal["optional", "required"] = Field(
+        default="optional", description="Whether a lookup needs an access token beside the certificate."
+    )
+    issuers: tuple[TokenIssuer, ...] = Field(default=(), description="Whose access tokens are taken.")
+    scope_names: dict[str, str] = Field(
+        default={"uitwisselen-uitkomst-overleg": "uoo"},
+        description="Short name in scopes per samenwerkfunctie, beside its full name.",
+    )
+    purpose_header: str = Field(default="X-Doelbinding", description="Header that names the purpose.")
+    case_header: str = Field(default="X-Casus", description="Header that names the case.")
+    activity_url: str = Field(
+        default="https://localhost/verwerkingsactiviteiten/inzage",
+        description="The processing activity in the register of the organisation, for the processing log.",
+    )
+    report: bool = Field(default=True, description="Publish an event for each lookup that was answered.")
+    requests_per_minute: int = Field(
+        default=600, ge=1, description="Most lookups of one organisation in a minute."
+    )
+
+
+class HealthEvents(Section):
+    """Events by which the hub's other participants hear how the bridge is. By default none."""
+
+    change_type: str | None = Field(
+        default=None,
+        description="Event type for a change of health, such as `beheer.verstoring-gemeld`. Not given: none.",
+    )
+    recovery_type: str | None = Field(
+        default=None,
+        description="Event type when all is well again, such as `beheer.verstoring-opgelost`. Not given: the same.",
+    )
+    periodic_type: str | None = Field(
+        default=None, description="Event type that tells the health every so often. Not given: none."
+    )
+    periodic_minutes: float = Field(default=60.0, gt=0, description="Time between two of those, in minutes.")
+    interval_seconds: float = Field(
+        default=30.0, gt=0, description="Time between two looks at the health, in seconds."
+    )
+
+    @field_validator("change_type", "recovery_type", "periodic_type")
+    @classmethod
+    def _listed(cls, name: str | None) -> str | None:
+        if name is not None and name not in {known.type for known in DEFAULT_TYPES}:
+            raise ValueError("is not among the event types of the hub (SOH-11)")
+        return name

@@ -1,0 +1,120 @@
+"""Everything together: the model of the settings file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from bridge.config.base import FilePath, Section
+from bridge.config.listeners import LOOPBACK, ApiListener, ConsoleSettings, MetricsSettings, PartnerListener
+from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
+from bridge.config.services import HealthEvents, HubSettings, InzageSettings, TraceSettings
+from bridge.config.store import RetentionSettings, StoreSettings
+
+
+class AgreementSettings(Section):
+    folder: FilePath = Field(default=Path("cpa"), description="Folder with the CPAs, one XML file each.")
+    reload_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Time between two looks for changed CPAs and revocation lists, in seconds.",
+    )
+
+
+class MappingSettings(Section):
+    folder: FilePath = Field(default=Path("mappings"), description="Folder with the mapping files.")
+
+
+class IdentifierSettings(Section):
+    """What makes identifiers opaque: nobody can compute them without these two secrets."""
+
+    namespace: UUID = Field(description="UUID under which business keys become resource identifiers.")
+    person_key_file: FilePath = Field(
+        description="File with at least 32 random bytes: the key under which a BSN becomes a pseudonym."
+    )
+
+
+class TrustSettings(Section):
+    """Whose certificates count, beyond the trust files."""
+
+    production_roots: tuple[str, ...] = Field(
+        default=("Staat der Nederlanden",),
+        description="Organisations whose root certificates production trusts: PKIoverheid.",
+    )
+    stale_crl_hours: float = Field(
+        default=0.0,
+        ge=0,
+        description="How long an out-of-date revocation list is still used, with an alarm; then nothing is accepted.",
+    )
+
+
+class WorkerSettings(Section):
+    """How the work queue is worked off."""
+
+    concurrency: int = Field(default=16, ge=1, le=1000, description="Jobs that run at the same time.")
+    per_endpoint: int = Field(
+        default=8, ge=1, description="Jobs for one partner, or for the hub, at the same time."
+    )
+    tick_seconds: float = Field(
+        default=1.0, gt=0, description="Time between two looks at the queue, in seconds."
+    )
+    lease_seconds: float = Field(
+        default=120.0,
+        ge=5,
+        description="How long a claimed job is ours, in seconds; then others may claim it.",
+    )
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.lease_seconds)
+
+
+class Settings(Section):
+    """Everything that `bridge serve` needs to know."""
+
+    production: bool = Field(
+        default=False, description="True: no plain HTTP, no self-signed or test certificates, no SHA-1."
+    )
+    host_name: str = Field(
+        default="localhost", description="Public host name of the bridge: the domain of its MessageIds."
+    )
+    store: StoreSettings = StoreSettings()
+    partner_listener: PartnerListener = PartnerListener()
+    api_listener: ApiListener = ApiListener()
+    console: ConsoleSettings = ConsoleSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
+    hub: HubSettings
+    agreements: AgreementSettings = AgreementSettings()
+    mappings: MappingSettings = MappingSettings()
+    identifiers: IdentifierSettings
+    inzage: InzageSettings = InzageSettings()
+    trust: TrustSettings = TrustSettings()
+    retention: RetentionSettings = RetentionSettings()
+    health_events: HealthEvents = HealthEvents()
+    worker: WorkerSettings = WorkerSettings()
+    own_parties: tuple[OwnParty, ...] = Field(min_length=1, description="The parties that the bridge plays.")
+    sources: tuple[SourceSettings, ...] = Field(
+        default=(), description="The sources that may be asked. Empty: nothing is looked up elsewhere."
+    )
+    partners: tuple[PartnerSettings, ...] = Field(default=(), description="The partners that it serves.")
+
+    @model_validator(mode="after")
+    def _login_in_production(self) -> Settings:
+        if self.production and self.console.login == "none":
+            raise ValueError("console.login none is for test mode only; leave it out or write local")
+        return self
+
+    @property
+    def console_login(self) -> Literal["none", "local"]:
+        """How people come into the console: what the settings say, else `none` on loopback in test mode only."""
+        if self.console.login is not None:
+            return self.console.login
+        return "local" if self.production or self.console.host not in LOOPBACK else "none"
