@@ -55,7 +55,9 @@ class SoapFault(PeerError):
     With `bare` the answer has no fault body, only the status (405, 413, 415).
     """
 
-    def __init__(self, text: str, *, fault_code: str = "Client", status: int = 500, bare: bool = False) -> None:
+    def __init__(
+        self, text: str, *, fault_code: str = "Client", status: int = 500, bare: bool = False
+    ) -> None:
         super().__init__(text)
         self.text = text
         self.fault_code = fault_code
