@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from lxml import etree
+from sqlalchemy.engine import Connection
 
 from bridge.cli.mapping_files import Loaded, load_folder
 from bridge.cli.mapping_inputs import RECEIVER, SENDER, read_input
+from bridge.cli.opened import open_store
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
 from bridge.ebms.xml import parse_xml
 from bridge.errors import ConfigError, PeerError
+from bridge.flow.map import load_message
 from bridge.flow.try_out import Trial, reading_context
+from bridge.ids import Key
 from bridge.mapping.context import Context, Mapped
 from bridge.mapping.diff import Change
 from bridge.mapping.diff import diff as compare
@@ -25,6 +30,9 @@ from bridge.mapping.differences import ABSENT, Difference, json_differences
 from bridge.mapping.levels import at_level
 from bridge.mapping.load import MappingSet
 from bridge.mapping.run import run_mapping
+from bridge.store.blobs import ContentPurged
+from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.rows import Direction, Message
 
 _ITEM = re.compile(r"/\d+(?=/|$)")
 
@@ -52,6 +60,16 @@ def diff(
             exists=True,
         ),
     ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last", min=1, max=10_000, help="Compare on the newest so many stored messages instead."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="BRIDGE_CONFIG", help="With --last: the settings whose store it is."),
+    ] = None,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show the values; else only how long they are.")
     ] = False,
@@ -59,11 +77,14 @@ def diff(
 ) -> None:
     """Show what a change of the mappings changes in what messages become, grouped by place.
 
+    Over a folder, or with --last over real traffic: nothing leaves the machine, and values are not shown.
     Exit code 1 when an event, or the resource at a lower level, gains a value: more people would see it.
     Example: bridge mapping diff released/mappings mappings --corpus samples
     """
+    if last is not None and (config is None or corpus is not None):
+        raise typer.BadParameter("needs --config, and does not go with --corpus", param_hint="--last")
     before, after = load_folder(old), load_folder(new)
-    messages = read_corpus(corpus, after)
+    messages = read_corpus(corpus, after) if last is None or config is None else read_history(config, last)
     sets = before.compiled(), after.compiled()
     changes = compare(*sets, messages, context=_context)
     gains = tuple(find_gains(*sets, messages))
@@ -92,6 +113,28 @@ def read_corpus(folder: Path | None, new: Loaded) -> dict[str, etree._Element]:
     if not messages:
         raise ConfigError([f"{folder or new.root}: holds no message (*.xml) to compare with"])
     return messages
+
+
+def read_history(config: Path, last: int) -> dict[str, etree._Element]:
+    """The payloads of the newest stored messages of partners, by key. Raises ConfigError when there is none."""
+    with open_store(config) as opened:
+        wanted = MessageFilter(direction=Direction.IN)
+        rows = opened.store.read_sync(lambda tx: list_messages(tx, wanted, limit=last))
+        messages: dict[str, etree._Element] = {}
+        for row in rows:
+            try:
+                _, payload = opened.store.read_sync(partial(_load, key=row.key))
+                if payload is not None:
+                    messages[row.key] = parse_xml(payload)
+            except (PeerError, ContentPurged) as error:
+                tell(f"{row.key} is passed over: {error}")
+    if not messages:
+        raise ConfigError(["the store holds no message of a partner with XML to compare with"])
+    return messages
+
+
+def _load(tx: Connection, *, key: Key) -> tuple[Message, bytes | None]:
+    return load_message(tx, key)
 
 
 def find_gains(old: MappingSet, new: MappingSet, messages: Mapping[str, etree._Element]) -> Iterator[Gain]:
