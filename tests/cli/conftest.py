@@ -95,8 +95,6 @@ def config(tmp_path: Path) -> Path:
 def shell(config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.delenv("BRIDGE_TRACEBACK", raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
-    # A test runner may set the width of a terminal; what a pipe sees is what is tested.
-    monkeypatch.delenv("COLUMNS", raising=False)
     return Shell(config=config, capture=capsys)
 
 
@@ -301,6 +299,12 @@ class Judge(Shell):
         code = main(list(arguments))
         self.out, self.err = self.capture.readouterr()
         return code
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test runner may set the width of a terminal; what a pipe sees is what is tested."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 @pytest.fixture

@@ -26,7 +26,10 @@ def _read(text: str, args: tuple[str, ...], env: Env) -> Json:
     if hour is None:
         return date_.isoformat()
     local = datetime.combine(date_, clock, AMSTERDAM)
-    return _iso(_utc(local, env))
+    try:
+        return _iso(_utc(local, env))
+    except OverflowError:
+        raise Refused("this moment lies outside the years that can be written") from None
 
 
 def _utc(local: datetime, env: Env) -> datetime:
@@ -49,19 +52,20 @@ def _write(value: Json, args: tuple[str, ...], env: Env) -> str:
     text = text_of(value)
     try:
         if _DATE.fullmatch(text):
-            return f"{date.fromisoformat(text):%Y%m%d}"
+            return date.fromisoformat(text).isoformat().replace("-", "")
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo is None:
+            raise Refused("a moment without a zone can be any of several")
+        local = moment.astimezone(AMSTERDAM)
+    except (ValueError, OverflowError):
         raise Refused("a moment is an ISO date, or an ISO date and time with a zone") from None
-    if moment.tzinfo is None:
-        raise Refused("a moment without a zone can be any of several")
-    local = moment.astimezone(AMSTERDAM)
     if local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset() and local.fold:
         env.note(
             "M920", "this moment lies in the repeated hour; the text cannot say that it is the second one"
         )
     millis = f"{local.microsecond // 1000:03d}" if local.microsecond else ""
-    return f"{local:%Y%m%d%H%M%S}{millis}"
+    # strftime does not pad years before 1000.
+    return f"{local.date().isoformat().replace('-', '')}{local:%H%M%S}{millis}"
 
 
 def moment_of(value: str) -> datetime:
