@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
 import structlog
 
-_NINE_DIGITS = re.compile(r"(?<!\d)\d{9}(?!\d)")
+from bridge.hub.bsn import mask_bsn_in
 
 
 def get_logger() -> structlog.stdlib.BoundLogger:
@@ -44,19 +43,5 @@ def configure_logging(*, as_json: bool = True, level: int = logging.INFO) -> Non
 
 
 def mask_bsn(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Last line of defence: nine digits that pass the eleven-test never reach a log."""
-    for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = _NINE_DIGITS.sub(_masked, value)
-    return event
-
-
-def passes_eleven_test(digits: str) -> bool:
-    """Whether nine digits form a BSN: 9a+8b+…+2h-i is a multiple of eleven, and not all zero."""
-    weights = (9, 8, 7, 6, 5, 4, 3, 2, -1)
-    total = sum(w * int(d) for w, d in zip(weights, digits, strict=True))
-    return total % 11 == 0 and digits != "000000000"
-
-
-def _masked(match: re.Match[str]) -> str:
-    return "*********" if passes_eleven_test(match[0]) else match[0]
+    """Last line of defence: nine digits that pass the eleven-test never reach a log, however deep they stand."""
+    return {key: mask_bsn_in(value) for key, value in event.items()}

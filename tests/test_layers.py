@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"simulate", "demo", "cli", "pki", "config", "ebms", "mapping", "store", "flow"},
     "demo": {"simulate", "cli", "pki", "store", "config", "log"},
     "config": {"hub"},
-    "log": set(),
+    "log": {"hub.bsn"},
     "metrics": set(),
     "pki": set(),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cryptography import x509
 
-from bridge.config import OwnParty, PartnerSettings, Settings
+from bridge.config import PartnerSettings, Settings
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair
 from bridge.ebms.model import Content, Party, PartyId
@@ -119,7 +119,3 @@ class Bridge:
         """The configured partner that any of these PartyIds names, or None."""
         named = {(p.type, p.value) for p in party.party_ids}
         return next((p for p in self.settings.partners if (p.party_id_type, p.party_id) in named), None)
-
-    def own_settings(self, identity: OwnIdentity) -> OwnParty:
-        by_id: Mapping[str, OwnParty] = {p.party_id: p for p in self.settings.own_parties}
-        return by_id[identity.party_id.value]

@@ -16,7 +16,6 @@ from lxml import etree
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
-from bridge.ebms.model import Party, PartyId
 from bridge.ebms.xml import parse_xml
 from bridge.errors import PeerError
 from bridge.flow import publish, tracing
@@ -344,8 +343,3 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
 
 def _ids(rows: Sequence[Event]) -> str:
     return ", ".join(row.id for row in rows)
-
-
-def party_of(message: Message) -> Party:
-    """The From party of a stored message."""
-    return Party(party_ids=(PartyId(value=message.from_party),), role=message.from_role)

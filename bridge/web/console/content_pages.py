@@ -19,7 +19,7 @@ from bridge.flow.context import mapping_context
 from bridge.flow.map import load_message
 from bridge.flow.mend import CannotMend
 from bridge.flow.mend_model import check_reason
-from bridge.log import passes_eleven_test
+from bridge.hub.bsn import is_bsn
 from bridge.mapping.context import TraceLine
 from bridge.mapping.explain import Explanation, explain
 from bridge.store.persons import find_by_person
@@ -87,7 +87,7 @@ async def search_person(request: web.Request) -> web.Response:
     """The exchanges about one person. The search is audited with its reason and its number of hits."""
     typed = "".join(c for c in await field(request, "bsn") if c not in " .-")
     bsn = typed.zfill(9) if len(typed) == 8 else typed
-    if not (len(bsn) == 9 and bsn.isascii() and bsn.isdecimal() and passes_eleven_test(bsn)):
+    if not is_bsn(bsn):
         return _person_page(request, None, problem="person.bad_bsn", status=HTTPStatus.BAD_REQUEST)
     try:
         reason = check_reason(await field(request, "reason"))

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, tzinfo
 from urllib.parse import urlencode
 from uuid import UUID
 
+from bridge.hub.bsn import is_bsn
 from bridge.ids import Key
-from bridge.log import passes_eleven_test
 from bridge.store.exchanges import ExchangeFilter
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
 
@@ -98,7 +98,7 @@ def matches(exchange: Exchange, wanted: ExchangeFilter) -> bool:
 def may_be_bsn(text: str) -> bool:
     """Whether the text holds a number that could be a BSN: it may not be in an address or a log."""
     found = (re.sub(r"\D", "", match) for match in _MAYBE_BSN.findall(text))
-    return any(passes_eleven_test(digits) for digits in found)
+    return any(is_bsn(digits) for digits in found)
 
 
 def read_key(text: str) -> Key | None:

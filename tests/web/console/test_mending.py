@@ -8,7 +8,7 @@ import pytest
 
 from bridge.demo import MAPPINGS, SAMPLE
 from bridge.demo import POLICE as REAL_POLICE
-from bridge.log import passes_eleven_test
+from bridge.hub.bsn import is_bsn
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.channels import find_channel
 from bridge.store.exchanges import get_exchange
@@ -244,7 +244,7 @@ async def test_explanation_shows_where_values_came_from_and_masks_people(
     message = seeder.message(seeder.exchange(), content=content)
     page = await browser.get(f"/messages/{message.key}/explanation")
     assert "vt-melding" in page
-    bsns = {n for n in re.findall(r"\b\d{9}\b", content.decode()) if passes_eleven_test(n)}
+    bsns = {n for n in re.findall(r"\b\d{9}\b", content.decode()) if is_bsn(n)}
     assert bsns
     assert not any(re.search(rf"\b{bsn}\b", page) for bsn in bsns)
     assert actions(store) == [("content.explained", "local", None)]
