@@ -49,10 +49,10 @@ from bridge.ebms.receiving import (
     reference_of,
 )
 from bridge.ebms.sign import references_of_sent
+from bridge.ebms.soap_action import named_action
 from bridge.errors import ConfigError, EbmsError, SoapFault
 
 _IN_MEMORY = 1024 * 1024
-_SOAP_ACTIONS = ('"ebXML"', "ebXML")
 _SOAP_ACTION_ROW = 2
 _UNVERIFIED_ROW = 25
 
@@ -153,27 +153,35 @@ def _faulted(fault: SoapFault, notes: Iterable[str]) -> Inspection:
 
 
 def _judge(received: Received, raw: RawHttp, bench: Bench) -> Inspection:
-    action = _soap_action_fault(raw)
+    in_response = raw.status is not None
+    try:
+        action = None if in_response else named_action(raw.header("SOAPAction"))
+    except SoapFault as fault:
+        return _judge_without_action(received, bench, fault)
     if bench.agreements is None:
-        notes = (action.text,) if action else ()
+        notes = () if action is None else (_OTHER_ACTION,)
         return replace(_judge_reading(received), notes=notes)
-    found = _judge_by_agreement(received, bench, in_response=raw.status is not None)
-    if action is None:
-        return found
-    if found.good:
-        error = EbmsError(ErrorCode.VALUE_NOT_RECOGNIZED, action.text, location="SOAPAction")
-        return replace(
-            found, errors=(error,), row=_SOAP_ACTION_ROW, fault=action, answer=fault_in_words(action)
-        )
-    note = f"{action.text} The listener refuses for that first; the errors are what stands behind it."
-    return replace(found, notes=(*found.notes, note))
+    return _judge_by_agreement(received, bench, in_response=in_response, action=action)
 
 
-def _soap_action_fault(raw: RawHttp) -> SoapFault | None:
-    """A response needs no SOAPAction."""
-    if raw.status is not None or (raw.header("SOAPAction") or "").strip() in _SOAP_ACTIONS:
-        return None
-    return SoapFault('The SOAPAction header must be "ebXML".')
+_OTHER_ACTION = (
+    'SOAPAction is not "ebXML": the listener refuses that, unless the partner\'s setting allows it'
+)
+
+
+def _judge_without_action(received: Received, bench: Bench, fault: SoapFault) -> Inspection:
+    """The listener refuses such a request before it reads on; what it holds is told all the same."""
+    if bench.agreements is None:
+        return replace(_judge_reading(received), notes=(_OTHER_ACTION,))
+    found = _judge_by_agreement(received, bench, in_response=False, action=None)
+    error = EbmsError(ErrorCode.VALUE_NOT_RECOGNIZED, fault.text, location="SOAPAction")
+    return replace(
+        found,
+        errors=(error, *found.errors),
+        row=_SOAP_ACTION_ROW,
+        fault=fault,
+        answer=fault_in_words(fault),
+    )
 
 
 def _judge_reading(received: Received) -> Inspection:
@@ -186,8 +194,10 @@ def _judge_reading(received: Received) -> Inspection:
     )
 
 
-def _judge_by_agreement(received: Received, bench: Bench, *, in_response: bool) -> Inspection:
-    known = _known(received.message, bench)
+def _judge_by_agreement(
+    received: Received, bench: Bench, *, in_response: bool, action: str | None
+) -> Inspection:
+    known = replace(_known(received.message, bench), named_action=action)
     terms = _terms(received.message, known)
     verification, encryption = _security(received.message, known, terms)
     work = open_message(received, verification, encryption, keys=bench.keys, now=bench.now)

@@ -41,6 +41,7 @@ from bridge.ebms.model import (
     Message,
     MessageHeader,
     Part,
+    Severity,
 )
 from bridge.ebms.xml import (
     DS,
@@ -331,12 +332,19 @@ def _check_kind(message: Message, found: Findings) -> None:
     }
     if message.kind in _NEEDED and present[message.kind] is None:
         found.breach(_NEEDED[message.kind], "The element is missing.")
+    if message.kind is Kind.BUSINESS and _reports_failure(message):
+        found.breach("//Header/ErrorList", "A business message may carry warnings, but no errors.")
     if message.kind is Kind.ACKNOWLEDGMENT and header.duplicate_elimination:
         found.note("an Acknowledgment asks for DuplicateElimination")
     if "@" not in header.message_id:
         found.note("the MessageId has no @")
     if message.kind in _REFERRING and header.ref_to_message_id is None:
         found.breach("//Header/MessageHeader/MessageData/RefToMessageId", "The element is missing.")
+
+
+def _reports_failure(message: Message) -> bool:
+    listed = message.error_list
+    return listed is not None and any(error.severity != Severity.WARNING for error in listed.errors)
 
 
 def _path(element: etree._Element) -> str:

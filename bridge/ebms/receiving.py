@@ -3,7 +3,7 @@
 
 A message passes the rows from top to bottom; the first row that finds faults decides, with all faults it
 found. The numbers are those of the notes. Rows 1 to 6 are the listener's and the reader's: before them there
-is no header to judge. Between `judge_peer` and the rest stands the look for a duplicate (row 10,
+is no header to judge (row 2 only comes back for what needs the agreement). Between `judge_peer` and the rest stands the look for a duplicate (row 10,
 `judge_duplicate`), so that a repeat gets its first answer even after the message has expired, and a stranger
 gets nothing. Between the two tables the flow decrypts and verifies, which costs most.
 
@@ -172,6 +172,7 @@ PEER_TABLE: tuple[Row[HeaderCase], ...] = (
     #    must hold                                  for       check                  else       at
     _row(9, "the CPA is known",                     ALL,      check.agreement_known, _VNR, f"{_MH}/CPAId", By.FAULT),
     _row(11, "the peer may speak for From",         ALL,      check.peer_authorised, _SEC, f"{_MH}/From/PartyId", By.THIS_CONNECTION),
+    _row(2, "SOAPAction is ebXML",                  ALL,      check.soap_action,     _VNR, "SOAPAction", By.FAULT),
 )
 
 AGREEMENT_TABLE: tuple[Row[HeaderCase], ...] = (
@@ -180,10 +181,12 @@ AGREEMENT_TABLE: tuple[Row[HeaderCase], ...] = (
     _row(8, "the signal is one we serve",           ALL,      check.service_offered, _NS,  f"{_MH}/Action"),
     _row(12, "the CPA is agreed and in force",      REQUESTS, check.agreement_active, _IN, f"{_MH}/@cpaid"),
     _row(13, "the header is of version 2.0",        ALL,      check.header_version,  _IN,  f"{_MH}/@version"),
+    _row(13, "so are the elements beside it",       ALL,      check.element_versions, _IN, "//Header"),
     _row(14, "From is a party of the CPA",          ALL,      check.from_party,      _IN,  f"{_MH}/From/PartyId"),
     _row(15, "To is the other party, and ours",     ALL,      check.to_party,        _IN,  f"{_MH}/To/PartyId"),
     _row(16, "Service and Action are well-formed",  BUSINESS, check.service_and_action, _IN, f"{_MH}/Service"),
     _row(17, "From sends it and To receives it",    BUSINESS, check.may_send_and_receive, _VNR, f"{_MH}/Action"),
+    _row(17, "SOAPAction names no other action",    BUSINESS, check.named_action,    _VNR, f"{_MH}/Action"),
     _row(18, "RefToMessageId is known, if strict",  BUSINESS, check.reference_known, _VNR, f"{_MH}/MessageData/RefToMessageId"),
     _row(19, "TimeToLive has not passed",           REQUESTS, check.not_expired,     _TTL, f"{_MH}/MessageData/TimeToLive"),
     _row(20, "DuplicateElimination is as agreed",   BUSINESS, check.duplicate_elimination, _IN, f"{_MH}/DuplicateElimination"),
@@ -202,7 +205,7 @@ CONTENT_TABLE: tuple[Row[ContentCase], ...] = (
 
 
 def judge_peer(received: Received, *, known: Known) -> Refusal | None:
-    """Rows 9 and 11: may this peer say this to us at all? Before it, not even a stored answer is given."""
+    """Rows 9, 11 and 2: may this peer say this to us at all? Before it, not even a stored answer is given."""
     return _first_refusal(PEER_TABLE, header_case(received, known))
 
 
@@ -254,9 +257,8 @@ def judge_content(received: Received, agreed: Agreed, crypto: CryptoOutcome) -> 
 
 
 def answer_place(terms: Terms | None, message: Message) -> Place:
-    """Where signals about this message go: by the agreement, or by SyncReply where there are no terms."""
-    synchronous = message.sync_reply is not None if terms is None else terms.synchronous
-    return Place.SYNC if synchronous else Place.ASYNC
+    """Where signals about this message go."""
+    return Place.SYNC if check.answers_in_response(terms, message) else Place.ASYNC
 
 
 def _first_refusal(table: tuple[Row[HeaderCase], ...], case: HeaderCase) -> Refusal | None:
@@ -279,7 +281,7 @@ def _errors(row: Row[_Case], case: _Case) -> tuple[EbmsError, ...]:
 def _refuse(row: Row[HeaderCase], errors: tuple[EbmsError, ...], case: HeaderCase) -> Refusal:
     """The answer that a failed row may give. An answer of the peer's is never answered with an error."""
     fault = AnswerFault(row=row.number, fault=SoapFault(str(errors[0])), errors=errors)
-    if row.by is By.FAULT:
+    if row.by is By.FAULT or (case.message.kind in REQUESTS and not _can_be_written(case.message)):
         return fault
     if case.message.kind not in REQUESTS:
         refused = row.by is By.THIS_CONNECTION
@@ -292,6 +294,11 @@ def _refuse(row: Row[HeaderCase], errors: tuple[EbmsError, ...], case: HeaderCas
     if terms is None:
         return fault
     return AnswerError(row=row.number, errors=errors, synchronous=False, signal_terms=terms)
+
+
+def _can_be_written(message: Message) -> bool:
+    """Whether a MessageError can be: it has the ConversationId of what it is about (DK-46)."""
+    return bool(message.header.conversation_id)
 
 
 def _signal(case: HeaderCase, action: str) -> SignalTerms | None:

@@ -91,7 +91,37 @@ def _resolution(message: Message, agreement: Agreement | None) -> Terms | Unreso
     )
 
 
-# Rows 7 to 19: the agreement and the header
+# Rows 2 and 7 to 19: the agreement and the header
+
+
+def soap_action(case: HeaderCase) -> Iterator[Fault]:
+    """Row 17 judges what asks for an action that was never agreed, where the answer is in the response."""
+    if case.known.named_action is not None and not _asks_for_the_unknown(case):
+        yield Fault(text='The SOAPAction header must be "ebXML".')
+
+
+def named_action(case: HeaderCase) -> Iterator[Fault]:
+    if case.known.named_action is not None and _asks_for_the_unknown(case):
+        yield Fault(text="Value not found. The CPA has no such action as SOAPAction names.")
+
+
+def _asks_for_the_unknown(case: HeaderCase) -> bool:
+    header, agreement = case.message.header, case.known.agreement
+    if agreement is None or not answers_in_response(case.terms, case.message):
+        return False
+    asked = resolve(
+        agreement,
+        from_party=header.from_party,
+        to_party=header.to_party,
+        service=header.service,
+        action=case.known.named_action or "",
+    )
+    return case.message.kind is Kind.BUSINESS and isinstance(asked, Unresolved)
+
+
+def answers_in_response(terms: Terms | None, message: Message) -> bool:
+    """Where signals about this message go: by the agreement, or by SyncReply where there are no terms."""
+    return message.sync_reply is not None if terms is None else terms.synchronous
 
 
 def reading(case: HeaderCase) -> Iterator[Fault]:
@@ -164,6 +194,23 @@ def agreement_active(case: HeaderCase) -> Iterator[Fault]:
 def header_version(case: HeaderCase) -> Iterator[Fault]:
     if case.message.header.version != VERSION:
         yield Fault(text="Invalid value. The version is 2.0.")
+
+
+def element_versions(case: HeaderCase) -> Iterator[Fault]:
+    """Of the elements that rows 20 and 23 do not look at. An ErrorList without anything is one of the Spine."""
+    message = case.message
+    elements = {
+        "//Header/MessageOrder": message.message_order,
+        "//Header/Acknowledgment": message.acknowledgment,
+        "//Header/ErrorList": message.error_list
+        if message.error_list and message.error_list.errors
+        else None,
+        "//Body/StatusRequest": message.status_request,
+        "//Body/StatusResponse": message.status_response,
+    }
+    for path, element in elements.items():
+        if element is not None and element.version != VERSION:
+            yield Fault(text="Invalid value. The version is 2.0.", location=f"{path}/@version")
 
 
 def from_party(case: HeaderCase) -> Iterator[Fault]:

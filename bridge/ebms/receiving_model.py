@@ -55,6 +55,8 @@ class Known:
     delegations: frozenset[tuple[Oin, PartyId]] = frozenset()
     """Which OIN may deliver for which party: gateways and intermediaries (DK-36, DK-104)."""
     policy: ReceivingPolicy = field(default_factory=ReceivingPolicy)
+    named_action: str | None = None
+    """What stood in SOAPAction in place of "ebXML", when it was a bare word (`soap_action.py`)."""
     knows_ref: bool | None = None
     """Whether RefToMessageId names a message we know; None: not looked up, or there is none."""
 

@@ -51,6 +51,8 @@ class Request:
     headers: HeaderBlock
     raw: BinaryIO
     package: Package
+    named_action: str | None = None
+    """What `soap_action.named_action` says of its SOAPAction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

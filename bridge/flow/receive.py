@@ -31,7 +31,6 @@ from bridge.ebms.receiving_model import (
     AnswerFault,
     Ignore,
     Known,
-    Peer,
     ReceivingPolicy,
     Refusal,
 )
@@ -76,7 +75,7 @@ async def receive(bridge: Bridge, request: Request) -> HttpAnswer:
     """Take one ebMS message. Raises SoapFault where no ebMS answer is possible, StoreUnavailable when it is."""
     received = await asyncio.to_thread(read_envelope, request.package)
     now = bridge.now()
-    known = _known(bridge, received.message, request.peer, now)
+    known = _known(bridge, received.message, request, now)
     stranger = receiving.judge_peer(received, known=known)
     if stranger is not None:
         return await _turn_away(bridge, received, stranger)
@@ -173,7 +172,6 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
     if refused_before is not None and not isinstance(refusal, AnswerFault):
         # Judged anew, since what was wrong may have been mended here; it was not, so the first answer stands.
         return await _repeat_answer(bridge, case, *refused_before)
-    refusal = _writable(case.message, refusal)
     errors = refusal.errors
     reason = "; ".join(str(error) for error in errors) or "refused"
     answer = _error_answer(bridge, case, refusal)
@@ -226,7 +224,6 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
 
 async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> HttpAnswer:
     """A peer that may not speak for the From party: answered, logged, and nothing is kept."""
-    refusal = _writable(received.message, refusal)
     header = received.message.header
     metrics.message_turned_away()
     _log.warning(
@@ -436,7 +433,7 @@ def answer_name(message: Message) -> str:
 # --- what is made of a case
 
 
-def _known(bridge: Bridge, message: Message, peer: Peer, now: datetime) -> Known:
+def _known(bridge: Bridge, message: Message, request: Request, now: datetime) -> Known:
     delegations = {
         (Oin(oin), PartyId(value=partner.party_id, type=partner.party_id_type))
         for partner in bridge.settings.partners
@@ -445,7 +442,8 @@ def _known(bridge: Bridge, message: Message, peer: Peer, now: datetime) -> Known
     return Known(
         agreement=bridge.agreements.find(message.header.cpa_id, now),
         own_parties=bridge.own_party_ids,
-        peer=peer,
+        peer=request.peer,
+        named_action=request.named_action,
         now=now,
         delegations=frozenset(delegations),
         policy=_policy(bridge, message),
@@ -536,13 +534,6 @@ def _error_answer(bridge: Bridge, case: Case, refusal: Refusal) -> Sealed | None
         case.message.header, refusal.errors, message_id=new_message_id(bridge), now=case.at
     )
     return signal.write_unsigned(message)
-
-
-def _writable(message: Message, refusal: Refusal) -> Refusal:
-    """A MessageError has the ConversationId of what it is about; without one only a SOAP fault is left."""
-    if isinstance(refusal, AnswerError) and not message.header.conversation_id.strip():
-        return AnswerFault(row=refusal.row, fault=SoapFault(str(refusal.errors[0])), errors=refusal.errors)
-    return refusal
 
 
 def new_message_id(bridge: Bridge) -> MessageId:

@@ -20,6 +20,7 @@ from bridge import metrics
 from bridge.ebms.content import Sink, SpoolSink
 from bridge.ebms.mime import Limits, Package, PackageReader
 from bridge.ebms.receiving_model import Peer
+from bridge.ebms.soap_action import named_action
 from bridge.errors import SoapFault, StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.case import HttpAnswer, Request
@@ -30,7 +31,6 @@ from bridge.web.runner import WAITING
 
 BRIDGE = web.AppKey("bridge", Bridge)
 
-_SOAP_ACTIONS = ('"ebXML"', "ebXML")
 _RETRY_AFTER_SECONDS = 30
 _RAW_IN_MEMORY = 1024 * 1024
 _SLOWEST = 64 * 1024
@@ -83,7 +83,7 @@ async def _ebms(request: web.Request) -> web.StreamResponse:
 
 async def _take(bridge: Bridge, request: web.Request, peer: Peer) -> HttpAnswer:
     limit = _largest(bridge, peer)
-    _check_head(request, peer, bridge, limit)
+    action = _check_head(request, peer, bridge, limit)
     settings = bridge.settings.partner_listener
     headers = tuple((name, value) for name, value in request.headers.items())
     sinks = _Sinks(settings.spool_above_bytes)
@@ -92,7 +92,8 @@ async def _take(bridge: Bridge, request: web.Request, peer: Peer) -> HttpAnswer:
         reader = PackageReader(headers, limits=Limits(max_total=limit, max_part=limit), new_sink=sinks)
         package = await _read(request, reader, raw, limit, settings.read_timeout_seconds)
         try:
-            return await receive(bridge, Request(peer=peer, headers=headers, raw=raw, package=package))
+            taken = Request(peer=peer, headers=headers, raw=raw, package=package, named_action=action)
+            return await receive(bridge, taken)
         finally:
             package.discard()
 
@@ -129,14 +130,15 @@ async def _read_in_time(
     return reader.close()
 
 
-def _check_head(request: web.Request, peer: Peer, bridge: Bridge, limit: int) -> None:
+def _check_head(request: web.Request, peer: Peer, bridge: Bridge, limit: int) -> str | None:
+    """What can be judged before the body comes; gives the action that SOAPAction names in place of "ebXML"."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise SoapFault("Encoded bodies are not taken.", status=415, bare=True)
     if request.content_length is not None and request.content_length > limit:
         raise _too_large()
+    value = request.headers.get("SOAPAction", "").strip()
     more = (action for partner in partners_of(peer, bridge) for action in partner.soap_actions)
-    if request.headers.get("SOAPAction", "").strip() not in (*_SOAP_ACTIONS, *more):
-        raise SoapFault('The SOAPAction header must be "ebXML".')
+    return None if value in more else named_action(value)
 
 
 def _largest(bridge: Bridge, peer: Peer) -> int:

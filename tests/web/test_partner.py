@@ -41,10 +41,23 @@ async def test_there_is_no_other_path(world: World) -> None:
 
 
 @pytest.mark.rule("DK-110")
-@pytest.mark.parametrize("value", ["", '"iets"', "urn:x/Meld", "ebxml"])
+@pytest.mark.parametrize("value", ["", '"iets"', "urn:x/Meld", "ebxml", "iets"])
 async def test_another_soapaction_is_a_soap_fault(world: World, value: str) -> None:
     answer = await post(world, write(world), headers={"SOAPAction": value})
     assert (answer.status, "SOAPAction" in answer.fault) == (500, True)
+
+
+@pytest.mark.rule("DK-51")
+async def test_a_soapaction_that_names_an_unknown_action_is_told_in_the_response(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with open_world(tmp_path, pki, clock, sync=True) as world:
+        answer = await post(world, write(world), headers={"SOAPAction": "iets"})
+        assert answer.status == 200 and answer.message.error_list is not None
+        (error,) = answer.message.error_list.errors
+        assert (error.code, error.location) == ("ValueNotRecognized", "//Header/MessageHeader/Action")
+        known = await post(world, write(world), headers={"SOAPAction": "vtMelding"})
+        assert (known.status, "SOAPAction" in known.fault) == (500, True)
 
 
 @pytest.mark.rule("DK-110")
