@@ -98,11 +98,15 @@ def _decrypt(
         except EbmsError as error:
             parts.append(part)
             errors.append(error)
-    message = replace(received.message, parts=tuple(parts))
+            notes.append(f"part {part.content_id} does not open")
     opened = frozenset(part.content_id for part in parts) if not errors else frozenset()
+    too_large = tuple(error for error in errors if error.code == ErrorCode.NOT_SUPPORTED)
+    if errors and not too_large:
+        # The answer does not say which part failed: that would help who tries out ciphertexts.
+        errors = [decryption_failure(part.content_id) for part in parts]
     return (
-        replace(received, message=message),
-        CryptoOutcome(decrypted=opened, decryption_errors=tuple(errors)),
+        replace(received, message=replace(received.message, parts=tuple(parts))),
+        CryptoOutcome(decrypted=opened, decryption_errors=too_large or tuple(errors)),
         notes,
     )
 

@@ -6,9 +6,7 @@ xmlsec is the independent implementation on the other side.
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
@@ -53,12 +51,15 @@ from bridge.ebms.signed_info import (
 )
 from bridge.ebms.xml import DS, EB, SOAP, XPATH_TRANSFORM, XmlProblem, parse_xml
 from bridge.errors import EbmsError
-
-NS = {"soap": SOAP, "eb": EB, "ds": DS}
-XPATH = (
-    f'not(ancestor-or-self::node()[@soap:actor="{ACTOR_NEXT_MSH}"]'
-    f'|ancestor-or-self::node()[@soap:actor="{ACTOR_NEXT}"])'
+from tests.ebms.xmlsec_side import (
+    NS,
+    XPATH,
+    answering_cids,
+    sign_with_xmlsec,
+    signature_template,
+    xmlsec_key,
 )
+
 SYNC_REPLY = f'<eb:SyncReply eb:version="2.0" soap:mustUnderstand="1" soap:actor="{ACTOR_NEXT}"/>'
 LEGACY = AlgorithmPolicy(allow_sha1=True)
 
@@ -192,45 +193,15 @@ def one(root: etree._Element, path: str) -> etree._Element:
 # --- the other implementation ---
 
 
-@contextmanager
-def answering_cids(parts: tuple[Part, ...]) -> Iterator[None]:
-    """Let libxmlsec open `cid:` URLs, as a SOAP stack would."""
-    by_url = {f"cid:{p.content_id}".encode(): p for p in parts}
-
-    def open_url(url: bytes) -> BinaryIO:
-        return io.BytesIO(by_url[url].content.open().read())
-
-    xmlsec.cleanup_callbacks()
-    xmlsec.register_callbacks(
-        lambda url: url in by_url,
-        open_url,
-        lambda stream, buffer: stream.readinto(buffer),
-        lambda stream: stream.close(),
-    )
-    try:
-        yield
-    finally:
-        xmlsec.cleanup_callbacks()
-        xmlsec.register_default_callbacks()
-
-
-def xmlsec_key(pair: KeyPair, *, private: bool) -> Any:
-    if private:
-        pem = pair.private_key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        return xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.PEM)
-    pem = pair.certificate.public_bytes(serialization.Encoding.PEM)
-    return xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.CERT_PEM)
+def octets_by_id(parts: tuple[Part, ...]) -> dict[str, bytes]:
+    return {each.content_id: each.content.open().read() for each in parts}
 
 
 def xmlsec_accepts(octets: bytes, parts: tuple[Part, ...], pair: KeyPair) -> bool:
     root = etree.fromstring(octets)
     context = xmlsec.SignatureContext()
     context.key = xmlsec_key(pair, private=False)
-    with answering_cids(parts):
+    with answering_cids(octets_by_id(parts)):
         try:
             context.verify(one(root, "soap:Header/ds:Signature"))
         except xmlsec.Error:
@@ -238,51 +209,15 @@ def xmlsec_accepts(octets: bytes, parts: tuple[Part, ...], pair: KeyPair) -> boo
     return True
 
 
-def template(
-    parts: tuple[Part, ...],
-    *,
-    c14n: str = C14N,
-    signature_method: str = RSA_SHA256,
-    digest_method: str = SHA256,
-    transforms: str | None = None,
-    xpath: str = XPATH,
-    prefix_list: str = "",
-    part_transforms: str = "",
-    references: str | None = None,
-) -> str:
-    inclusive = (
-        f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="{prefix_list}"/>' if prefix_list else ""
-    )
-    if transforms is None:
-        transforms = (
-            f'<ds:Transform Algorithm="{ENVELOPED}"/>\n'
-            f'<ds:Transform Algorithm="{XPATH_TRANSFORM}"><ds:XPath>{xpath}</ds:XPath></ds:Transform>'
-            f'<ds:Transform Algorithm="{c14n}">{inclusive}</ds:Transform>'
-        )
-    digest = f'<ds:DigestMethod Algorithm="{digest_method}"/><ds:DigestValue/>'
-    whole = f'<ds:Reference URI=""><ds:Transforms>{transforms}</ds:Transforms>{digest}</ds:Reference>'
-    cids = "".join(
-        f'<ds:Reference URI="cid:{p.content_id}">{part_transforms}{digest}</ds:Reference>' for p in parts
-    )
-    return f"""<ds:Signature xmlns:ds="{DS}">
-<ds:SignedInfo>
-<ds:CanonicalizationMethod Algorithm="{c14n}">{inclusive}</ds:CanonicalizationMethod>
-<ds:SignatureMethod Algorithm="{signature_method}"/>
-{whole + cids if references is None else references}
-</ds:SignedInfo><ds:SignatureValue/></ds:Signature>"""
+def template(parts: tuple[Part, ...], **shape: Any) -> str:
+    return signature_template(tuple(each.content_id for each in parts), **shape)
 
 
 def signed_by_xmlsec(
     pair: KeyPair, parts: tuple[Part, ...], signature: str, *, text: str | None = None, **shape: str
 ) -> bytes:
     text = envelope_text(parts, **shape) if text is None else text
-    text = text.replace("</soap:Header>", signature + "</soap:Header>")
-    root = etree.fromstring(text.encode())
-    context = xmlsec.SignatureContext()
-    context.key = xmlsec_key(pair, private=True)
-    with answering_cids(parts):
-        context.sign(one(root, "soap:Header/ds:Signature"))
-    return etree.tostring(root.getroottree(), encoding="utf-8")
+    return sign_with_xmlsec(text, octets_by_id(parts), pair, signature)
 
 
 # --- what we write ---
@@ -968,7 +903,7 @@ def signed_by_xmlsec_in(pair: KeyPair, parts: tuple[Part, ...], text: str) -> by
     root = etree.fromstring(text[:at] + template(parts) + text[at:])
     context = xmlsec.SignatureContext()
     context.key = xmlsec_key(pair, private=True)
-    with answering_cids(parts):
+    with answering_cids(octets_by_id(parts)):
         context.sign(one(root, "soap:Header/ds:Signature"))
     return etree.tostring(root)
 
