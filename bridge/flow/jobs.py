@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import compose, deliver, health, map, publish, pull, purge, seal_journal, signal
+from bridge.flow import compose, deliver, health, map, order, publish, pull, purge, seal_journal, signal
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
@@ -19,6 +19,7 @@ from bridge.store.timeline import add_step
 
 RUNNERS: Mapping[str, JobRunner] = {
     map.KIND: map.map_message,
+    order.KIND: order.look_after,
     publish.KIND: publish.publish,
     pull.KIND: pull.pull,
     compose.KIND: compose.compose,
@@ -30,7 +31,7 @@ RUNNERS: Mapping[str, JobRunner] = {
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}
-_ABOUT_MESSAGES = {map.KIND, deliver.KIND, signal.KIND}
+_ABOUT_MESSAGES = {map.KIND, order.KIND, deliver.KIND, signal.KIND}
 
 _log = get_logger()
 
