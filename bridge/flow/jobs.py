@@ -6,7 +6,19 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import compose, deliver, health, map, order, publish, pull, purge, seal_journal, signal
+from bridge.flow import (
+    compose,
+    deliver,
+    health,
+    map,
+    order,
+    publish,
+    pull,
+    purge,
+    revocation,
+    seal_journal,
+    signal,
+)
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
@@ -27,6 +39,7 @@ RUNNERS: Mapping[str, JobRunner] = {
     signal.KIND: signal.post_signal,
     seal_journal.KIND: seal_journal.seal_journal,
     purge.KIND: purge.purge,
+    revocation.KIND: revocation.fetch_lists,
     health.KIND: health.tell_health,
 }
 

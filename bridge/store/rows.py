@@ -202,6 +202,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationList:
+    """What was fetched from one address. After a failure `problem` says why, and the former list stays."""
+
+    url: str
+    octets: bytes | None = field(default=None, repr=False)
+    sha256: str | None = None
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    fetched_at: datetime | None = None
+    tried_at: datetime
+    due: datetime
+    """When to look again."""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
     """A payload part of a message; its octets are in the blob."""
 
