@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -58,6 +58,8 @@ class Flaw(StrEnum):
 class _Authority:
     certificate: x509.Certificate
     key: rsa.RSAPrivateKey = field(repr=False)
+    list_url: str | None = None
+    """Where the certificates that it issues say its revocation list is."""
     revoked: list[int] = field(default_factory=list)
 
 
@@ -88,7 +90,7 @@ class Pki:
 
     @property
     def crl(self) -> Path:
-        """The revocation lists of all three authorities, one after another."""
+        """The revocation lists of all three authorities, one after another; `0.crl` to `2.crl` are each alone."""
         return self.directory / "crl.pem"
 
     def credentials(self, stem: str) -> Credentials:
@@ -134,6 +136,8 @@ class Pki:
     def _write_crls(self) -> None:
         lists = [_make_crl(authority, self.now, self.validity) for authority in self._authorities]
         self.crl.write_bytes(b"".join(crl.public_bytes(serialization.Encoding.PEM) for crl in lists))
+        for number, crl in enumerate(lists):
+            (self.directory / f"{number}.crl").write_bytes(crl.public_bytes(serialization.Encoding.DER))
 
     def _write(
         self,
@@ -159,11 +163,15 @@ def make_pki(
     now: datetime,
     valid_days: int = 365,
     key_size: int = 2048,
+    lists_at: str | None = None,
 ) -> Pki:
-    """Makes a whole new PKI in `directory`; files of an earlier one with the same names are replaced."""
+    """Makes a whole new PKI in `directory`; files of an earlier one with the same names are replaced.
+
+    With `lists_at` the certificates name revocation lists below that address: `0.crl` of the root, and so on.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     validity = timedelta(days=valid_days)
-    authorities = _make_authorities("Test", (now - _BACKDATE, now + validity), key_size)
+    authorities = _make_authorities("Test", (now - _BACKDATE, now + validity), key_size, lists_at=lists_at)
     pki = Pki(directory=directory, now=now, validity=validity, key_size=key_size, _authorities=authorities)
     root, *below = (authority.certificate for authority in authorities)
     pki.root.write_bytes(_pem(root))
@@ -176,16 +184,15 @@ def make_pki(
 
 
 def _make_authorities(
-    prefix: str, period: tuple[datetime, datetime], key_size: int
+    prefix: str, period: tuple[datetime, datetime], key_size: int, *, lists_at: str | None = None
 ) -> tuple[_Authority, ...]:
-    root = _make_authority(f"{prefix} Root CA - G1", None, period, key_size, path_length=2)
-    domain = _make_authority(
-        f"{prefix} Domein Private Services CA - G1", root, period, key_size, path_length=1
-    )
-    issuing = _make_authority(
-        f"{prefix} TSP Private Services CA - G1", domain, period, key_size, path_length=0
-    )
-    return root, domain, issuing
+    names = ("Root CA - G1", "Domein Private Services CA - G1", "TSP Private Services CA - G1")
+    made: list[_Authority] = []
+    for number, name in enumerate(names):
+        issuer = made[-1] if made else None
+        authority = _make_authority(f"{prefix} {name}", issuer, period, key_size, path_length=2 - number)
+        made.append(replace(authority, list_url=f"{lists_at}/{number}.crl" if lists_at else None))
+    return tuple(made)
 
 
 def _make_authority(
@@ -251,7 +258,7 @@ def _begin(
     period: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
     issuer_key = issuer.key if issuer else key
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer.certificate.subject if issuer else subject)
@@ -264,6 +271,10 @@ def _begin(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
         )
     )
+    if issuer is None or issuer.list_url is None:
+        return builder
+    point = x509.DistributionPoint([x509.UniformResourceIdentifier(issuer.list_url)], None, None, None)
+    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
 
 
 def _sign(

@@ -25,6 +25,7 @@ from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.mapping_folder import read_mapping_files as read_mapping_files
 from bridge.flow.reload import AGREEMENTS
+from bridge.flow.revocation import with_fetched
 from bridge.flow.trust import Gate, load_trust
 from bridge.hub.client import HubClient, HubClientSettings
 from bridge.hub.dialect import dialect_named
@@ -32,7 +33,9 @@ from bridge.hub.profile import default_profile
 from bridge.inzage.client import Source, SourceClient
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
+from bridge.store.revocation import fetched_lists
 from bridge.store.unit import Store
+from bridge.web.lists import ListClient
 from bridge.web.outgoing import ClientIdentities, PartnerClient
 from bridge.web.tls import client_context
 
@@ -71,7 +74,9 @@ async def assemble(
             PartnerClient(identities.context) as post,
             _hub_session(settings.hub) as session,
             SourceClient(_source_contexts(settings)) as source_client,
+            ListClient(proxy=settings.trust.crl_proxy) as fetch_list,
         ):
+            gate.trust = with_fetched(gate.trust, await store.read(fetched_lists))
             yield Bridge(
                 settings=settings,
                 store=store,
@@ -96,6 +101,7 @@ async def assemble(
                     now=now,
                 ),
                 post=post,
+                fetch_list=fetch_list,
                 sources=tuple(Source(oin=s.oin, base_url=s.base_url) for s in settings.sources),
                 source_client=source_client,
                 problems={AGREEMENTS: refused} if refused else {},

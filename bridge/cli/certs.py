@@ -9,11 +9,17 @@ from typing import Annotated, NamedTuple
 import typer
 from cryptography import x509
 
+from bridge.cli.mending import with_bridge
 from bridge.cli.output import print_documents, print_table
 from bridge.config import Settings, load_settings
 from bridge.ebms.keys import oin_of, subject_text
 from bridge.errors import ConfigError
+from bridge.flow.bridge import Bridge
+from bridge.flow.mend_model import Actor
+from bridge.flow.revocation import fetch_due, problems_of
 from bridge.pki import LOOPBACK, Organisation, make_pki
+from bridge.store.revocation import fetched_lists
+from bridge.store.rows import RevocationList
 
 app = typer.Typer(help="Certificates: make a test PKI, see what expires.", no_args_is_help=True)
 
@@ -62,6 +68,53 @@ def status(
         print_table(Expiry._fields, rows, fold="subject")
     if any(row.days < within for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def lists(
+    config: Annotated[Path, typer.Option("--config", envvar="BRIDGE_CONFIG", help="The settings file.")],
+    fetch: Annotated[bool, typer.Option("--fetch", help="Fetch every list now, before showing it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line per list.")] = False,
+) -> None:
+    """Show the revocation lists that were fetched: until when they hold, and what is wrong. Exit 1 when something is.
+
+    Example: bridge certs lists --config bridge.toml --fetch
+    """
+
+    async def do(bridge: Bridge, _by: Actor) -> tuple[tuple[RevocationList, ...], tuple[str, ...]]:
+        if fetch:
+            await fetch_due(bridge, all_of_them=True)
+        rows = await bridge.store.read(fetched_lists)
+        return rows, problems_of(bridge, rows)
+
+    rows, problems = with_bridge(config, do)
+    shown = [_fetched(row) for row in rows]
+    if as_json:
+        print_documents(row._asdict() for row in shown)
+    else:
+        print_table(Fetched._fields, shown, fold="url")
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+class Fetched(NamedTuple):
+    """A revocation list that was fetched."""
+
+    url: str
+    fetched: str
+    until: str
+    problem: str
+
+
+def _fetched(row: RevocationList) -> Fetched:
+    return Fetched(
+        url=row.url,
+        fetched=row.fetched_at.isoformat(timespec="seconds") if row.fetched_at else "never",
+        until=row.next_update.isoformat(timespec="seconds") if row.next_update else "",
+        problem=row.problem or "",
+    )
 
 
 class Expiry(NamedTuple):

@@ -30,6 +30,7 @@ from bridge.flow.jobs import make_worker
 from bridge.flow.pull import start_pulling
 from bridge.flow.purge import start_purging
 from bridge.flow.reload import Watch
+from bridge.flow.revocation import start_fetching
 from bridge.flow.seal_journal import start_sealing
 from bridge.log import configure_logging, get_logger
 from bridge.store.unit import Store
@@ -131,6 +132,7 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
             await bridge.store.write(lambda tx: start_sealing(tx, bridge))
             await bridge.store.write(lambda tx: start_purging(tx, bridge))
             await bridge.store.write(lambda tx: start_telling(tx, bridge))
+            await bridge.store.write(lambda tx: start_fetching(tx, bridge))
             worker.wake()
             ready()
             await stop.wait()

@@ -113,6 +113,13 @@ class PartnerSettings(Section):
     refer_to_request: bool = Field(
         default=True, description="Write RefToMessageId in messages that answer one of this partner."
     )
+    order_patience_minutes: float = Field(
+        default=60.0,
+        gt=0,
+        le=60 * 24 * 365,
+        description="Where MessageOrder is agreed: how long a message waits for an earlier one of its conversation "
+        "before it asks for attention.",
+    )
     answer_pings: bool = Field(default=True, description="Answer a Ping; else it is refused as NotSupported.")
     answer_status_requests: bool = Field(
         default=True, description="Answer a StatusRequest; else it is refused as NotSupported."

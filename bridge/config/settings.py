@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -52,6 +52,27 @@ class TrustSettings(Section):
         default=0.0,
         ge=0,
         description="How long an out-of-date revocation list is still used, with an alarm; then nothing is accepted.",
+    )
+    fetch_crls: bool = Field(
+        default=True,
+        description="Fetch the revocation lists that the certificates name, of the authorities, ours and those of the "
+        "agreements, beside the lists of `partner_listener.tls.crl`.",
+    )
+    crl_hosts: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+(:\d{1,5})?$")], ...] = Field(
+        default=("pkioverheid.nl",),
+        description="Hosts that may be asked for revocation lists that certificates name, with all hosts below them; "
+        "`host:port` for another port than 80 or 443. The lists of service providers stand on hosts of their own.",
+    )
+    crl_urls: tuple[Annotated[str, Field(pattern=r"^https?://[^\s/@]+/\S*$")], ...] = Field(
+        default=(), description="Further addresses of revocation lists."
+    )
+    crl_proxy: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="Proxy through which revocation lists are fetched, for instance http://proxy:3128.",
+    )
+    crl_interval_minutes: float = Field(
+        default=60.0, ge=1, le=1440, description="Time between two looks at the same revocation list."
     )
 
 

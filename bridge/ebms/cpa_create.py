@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
+from bridge.ebms.cpa_channels import GUARANTEED
 from bridge.ebms.cpa_description import (
     ActionDescription,
     CpaDescription,
@@ -198,7 +199,9 @@ def _add_doc_exchange(
             messaging = _add(binding, "ReliableMessaging")
             _add(messaging, "Retries").text = str(description.retries)
             _add(messaging, "RetryInterval").text = format_duration(description.retry_interval)
-            _add(messaging, "MessageOrderSemantics").text = "NotGuaranteed"
+            _add(messaging, "MessageOrderSemantics").text = (
+                GUARANTEED if description.ordered else "NotGuaranteed"
+            )
             _add(binding, "PersistDuration").text = format_duration(description.persist_duration)
         if description.profile.signed:
             _add_non_repudiation(binding, own.signing_certificate, side, role)

@@ -6,6 +6,7 @@ In TOML:
     start = 2026-12-01T00:00:00Z
     end = 2029-12-01T00:00:00Z
     # cpa_id, retries = 8, retry_interval = "PT3H", persist_duration = "P1D", sync = false,
+    # ordered = false (MessageOrder, by bilateral agreement only),
     # encryption_algorithm = "aes256-gcm" may be given as well
 
     [[party]]                    # exactly two
@@ -91,6 +92,8 @@ class CpaDescription:
     persist_duration: timedelta = timedelta(days=1)
     sync: bool = False
     """Acknowledgments in the HTTP response (mshSignalsOnly); only with a reliable profile (DK-85)."""
+    ordered: bool = False
+    """The messages of a conversation are handed on in their order; only with a reliable profile (DK-28)."""
     encryption_algorithm: str = ENCRYPTION_ALGORITHMS["aes256-gcm"]
 
 
@@ -106,6 +109,7 @@ _KEYS = (
     "retry_interval",
     "persist_duration",
     "sync",
+    "ordered",
     "encryption_algorithm",
     "party",
     "action",
@@ -136,6 +140,7 @@ class _Reader:
         if start is not None and end is not None and end <= start:
             self.faults.append("end: the agreement ends before it starts")
         sync = self._sync(toml, profile)
+        ordered = self._ordered(toml, profile, sync=sync)
         retries = self._retries(toml)
         interval = self._span(toml, "retry_interval", timedelta(hours=3))
         persist = self._span(toml, "persist_duration", timedelta(days=1))
@@ -159,6 +164,7 @@ class _Reader:
             retry_interval=interval,
             persist_duration=persist,
             sync=sync,
+            ordered=ordered,
             encryption_algorithm=algorithm,
         )
 
@@ -240,6 +246,18 @@ class _Reader:
         elif sync and profile is not None and not profile.reliable:
             self.faults.append(f"sync: {profile.name} has no acknowledgments, so none can be synchronous")
         return sync is True
+
+    def _ordered(self, toml: Mapping[str, object], profile: Profile | None, *, sync: bool) -> bool:
+        ordered = toml.get("ordered", False)
+        if not isinstance(ordered, bool):
+            self.faults.append("ordered: true or false")
+        elif ordered and profile is not None and not profile.reliable:
+            self.faults.append(
+                f"ordered: {profile.name} is not reliable, and only reliable messages have an order"
+            )
+        elif ordered and sync:
+            self.faults.append("ordered: MessageOrder does not go together with sync")
+        return ordered is True
 
     def _retries(self, toml: Mapping[str, object]) -> int:
         retries = toml.get("retries", 8)

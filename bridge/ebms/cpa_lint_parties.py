@@ -192,6 +192,12 @@ def _retrying(exchange: Exchange, terms: Terms, where: str) -> Iterator[Finding]
             where,
             "MessageOrderSemantics is Guaranteed, which needs a bilateral agreement (DK-28).",
         )
+    if terms.ordered and not terms.numbered:
+        text = (
+            "MessageOrderSemantics is Guaranteed, and the channel forbids it: it goes with DuplicateElimination "
+            "and without SyncReply only. Messages are sent without order."
+        )
+        yield warning("order-impossible", where, text)
 
 
 def mixed_profiles(case: LintCase) -> Iterator[Finding]:

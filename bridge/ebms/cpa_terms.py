@@ -108,6 +108,13 @@ class Terms:
         return self.sync_reply_mode is not SyncReplyMode.NONE
 
     @property
+    def numbered(self) -> bool:
+        """Whether our messages carry MessageOrder: it goes with acknowledgment and DuplicateElimination only, and
+        never with SyncReply (section 3.8)."""
+        filtered = self.duplicate_elimination is not PerMessage.NEVER
+        return self.ordered and self.reliable and filtered and not self.synchronous
+
+    @property
     def retry_span(self) -> timedelta:
         """From the first attempt until one interval after the last."""
         return self.retry_interval * (1 + self.retries)

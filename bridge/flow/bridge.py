@@ -65,6 +65,12 @@ class PartnerPost(Protocol):
     ) -> PostAnswer: ...
 
 
+class FetchList(Protocol):
+    """GETs the revocation list at an address. Raises PeerUnreachable when none came."""
+
+    async def __call__(self, url: str) -> bytes: ...
+
+
 def _no_worker() -> None:
     """Without a worker in this process nobody needs to be woken."""
 
@@ -92,6 +98,7 @@ class Bridge:
     person_key: bytes = field(repr=False)
     hub: HubClient
     post: PartnerPost
+    fetch_list: FetchList
     sources: tuple[Source, ...]
     source_client: SourceClient
     wake: Callable[[], None] = _no_worker

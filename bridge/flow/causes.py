@@ -129,7 +129,7 @@ async def mend_exchange(bridge: Bridge, exchange: Key, *, dry_run: bool, by: Act
     resent = {message.values.get(RESEND_OF) for message in messages}
     steps: list[Callable[[], Awaitable[Mended]]] = []
     for message in messages:
-        if message.state is MessageState.PARKED:
+        if message.state in (MessageState.PARKED, MessageState.OVERDUE):
             steps.append(partial(replay, bridge, message.key, dry_run=dry_run, by=by, reason=reason))
         elif (
             message.state in (MessageState.FAILED, MessageState.EXPIRED) and message.message_id not in resent

@@ -22,12 +22,13 @@ _MOST = 1000
 
 _MESSAGE_NEEDS_A_PERSON = {
     MessageState.PARKED,
+    MessageState.OVERDUE,
     MessageState.REFUSED,
     MessageState.FAILED,
     MessageState.EXPIRED,
 }
 _EVENT_NEEDS_A_PERSON = {EventState.ERROR, EventState.REFUSED, EventState.QUARANTINED}
-_MESSAGE_UNDER_WAY = {MessageState.RECEIVED, MessageState.CREATED, MessageState.WAITING}
+_MESSAGE_UNDER_WAY = {MessageState.RECEIVED, MessageState.HELD, MessageState.CREATED, MessageState.WAITING}
 _EVENT_UNDER_WAY = {EventState.CREATED, EventState.OFFERED, EventState.UNKNOWN, EventState.RECEIVED}
 
 

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import compose, deliver, health, map, publish, pull, purge, seal_journal, signal
+from bridge.flow import (
+    compose,
+    deliver,
+    health,
+    map,
+    order,
+    publish,
+    pull,
+    purge,
+    revocation,
+    seal_journal,
+    signal,
+)
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
@@ -19,6 +31,7 @@ from bridge.store.timeline import add_step
 
 RUNNERS: Mapping[str, JobRunner] = {
     map.KIND: map.map_message,
+    order.KIND: order.look_after,
     publish.KIND: publish.publish,
     pull.KIND: pull.pull,
     compose.KIND: compose.compose,
@@ -26,11 +39,12 @@ RUNNERS: Mapping[str, JobRunner] = {
     signal.KIND: signal.post_signal,
     seal_journal.KIND: seal_journal.seal_journal,
     purge.KIND: purge.purge,
+    revocation.KIND: revocation.fetch_lists,
     health.KIND: health.tell_health,
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}
-_ABOUT_MESSAGES = {map.KIND, deliver.KIND, signal.KIND}
+_ABOUT_MESSAGES = {map.KIND, order.KIND, deliver.KIND, signal.KIND}
 
 _log = get_logger()
 

@@ -25,6 +25,7 @@ from bridge.flow.mend_model import (
     check_reason,
     write_audit,
 )
+from bridge.flow.order import delivery_order
 from bridge.flow.outgoing import DELIVER, send_anew
 from bridge.flow.replay import replay
 from bridge.hub.event import offer_again, write_structured
@@ -148,7 +149,7 @@ def _send_same(
         key=bridge.new_key(),
         kind=DELIVER,
         subject_key=message.key,
-        ordering_key=f"{message.to_party} {message.subject}" if message.subject else None,
+        ordering_key=delivery_order(tx, message),
         endpoint=message.to_party,
         due=now,
         at=now,

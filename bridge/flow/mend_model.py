@@ -50,6 +50,8 @@ class EffectKind(StrEnum):
     RESOURCE_SAME = "resource-same"
     RESOURCE_NEWER = "resource-newer"
     """A later message gave a newer version, which stays."""
+    HAND_ON = "hand-on"
+    """It waits for an earlier message of its conversation, and goes on without it."""
     STOPS = "stops"
     """It still cannot be mapped, for the reason given."""
     SEND_NEW = "send-new"

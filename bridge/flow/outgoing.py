@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from bridge.ebms import sending
+from bridge.ebms import ordering, sending
 from bridge.ebms.cpa_resolve import Terms, outgoing_terms
 from bridge.ebms.model import Part, Service
 from bridge.errors import ConfigError
+from bridge.flow import order
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.exchange import RESEND_OF, settle_exchange
 from bridge.flow.seal import Sealed, seal, write_headers
@@ -41,6 +43,8 @@ class Outgoing:
     parts: tuple[Part, ...] = field(repr=False)
     sealed: Sealed
     job: Key
+    number: order.Number | None
+    """Its place in a conversation whose order is guaranteed."""
 
 
 def make_outgoing(
@@ -56,7 +60,7 @@ def make_outgoing(
     mapping: str | None = None,
     values: Mapping[str, str] = NOTHING,
 ) -> Outgoing:
-    """The message that the terms ask for, signed and encrypted as they say.
+    """The message that the terms ask for, signed and encrypted as they say. Waits: call it from a thread.
 
     Raises ConfigError when the agreement or our keys do not allow it.
     """
@@ -70,6 +74,11 @@ def make_outgoing(
         ref_to_message_id=MessageId(ref_to_message_id) if ref_to_message_id else None,
         parts=parts,
     )
+    number = None
+    if terms.numbered:
+        line = ordering.line_name(message, "out")
+        number = bridge.store.read_sync(lambda tx: order.next_number(tx, line))
+        message = replace(message, message_order=number.order)
     sealed = seal(bridge, message, own=own, signing=terms.signing, encryption=terms.encryption)
     header = message.header
     partner = bridge.partner(header.to_party)
@@ -97,14 +106,19 @@ def make_outgoing(
         mapping=mapping,
         values=values,
     )
-    return Outgoing(row=row, parts=parts, sealed=sealed, job=bridge.new_key())
+    return Outgoing(row=row, parts=parts, sealed=sealed, job=bridge.new_key(), number=number)
 
 
 def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:
-    """The message with its payload, its exact octets and its delivery job. The exchange must be there."""
+    """The message with its payload, its exact octets and its delivery job. The exchange must be there.
+
+    Raises OutOfTurn when its number was given to another message meanwhile: make it anew.
+    """
     row = outgoing.row
     added = add_message(tx, row)
     assert added, "a fresh MessageId is never there already"
+    if outgoing.number is not None:
+        order.claim_number(tx, outgoing.number, row.key)
     for position, part in enumerate(outgoing.parts):
         with part.content.open() as stream:
             blob, size = put_blob(tx, stream)
@@ -137,7 +151,7 @@ def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:
         key=outgoing.job,
         kind=DELIVER,
         subject_key=row.key,
-        ordering_key=f"{row.to_party} {row.subject}" if row.subject else None,
+        ordering_key=order.delivery_order(tx, row),
         endpoint=row.to_party,
         due=row.at,
         at=row.at,
@@ -179,7 +193,8 @@ async def send_anew(
     if row.direction is not Direction.OUT or row.kind != "business" or not is_settled(row):
         raise ConfigError([f"message {row.message_id} was not sent from here, or is still under way"])
     own, terms = _terms_of(bridge, row)
-    outgoing = make_outgoing(
+    outgoing = await asyncio.to_thread(
+        make_outgoing,
         bridge,
         terms,
         own=own,
@@ -199,7 +214,10 @@ async def send_anew(
         _add_resent_step(tx, row, outgoing, by, now)
         settle_exchange(tx, row.exchange, at=now)
 
-    await bridge.store.write(work)
+    try:
+        await bridge.store.write(work)
+    except order.OutOfTurn as error:
+        raise ConfigError(["another message of the conversation went first; try again"]) from error
     bridge.wake()
     _log.info("message.resent", message_id=outgoing.row.message_id, former=row.message_id, by=by)
     return outgoing.row.message_id

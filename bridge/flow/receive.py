@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from bridge import metrics
 from bridge.config import PartnerSettings
-from bridge.ebms import receiving
+from bridge.ebms import ordering, receiving
 from bridge.ebms.answers import make_acknowledgment, make_message_error
 from bridge.ebms.cpa_resolve import resolve
 from bridge.ebms.cpa_terms import Terms
@@ -37,7 +37,7 @@ from bridge.ebms.receiving_model import (
 from bridge.ebms.write import write_fault
 from bridge.errors import EbmsError, SoapFault
 from bridge.flow import map as mapping_flow
-from bridge.flow import signal, tracing
+from bridge.flow import order, signal, tracing
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.case import (
     Case,
@@ -65,6 +65,13 @@ from bridge.store.timeline import add_step
 TEXT_XML = ("Content-Type", "text/xml; charset=UTF-8")
 
 _log = get_logger()
+
+
+class _OutOfOrder(Exception):
+    """Rolls the transaction back: the conversation cannot have a message with this number."""
+
+    def __init__(self, error: EbmsError) -> None:
+        self.error = error
 
 
 class _AlreadyThere(Exception):
@@ -129,6 +136,7 @@ async def _accept(
     answer = await asyncio.to_thread(_acknowledge, bridge, case, agreed, accepted, own)
     row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
     map_job, answer_job = bridge.new_key(), bridge.new_key()
+    asked_order = case.message.message_order
 
     def work(tx: Connection) -> None:
         open_case(tx, row, ExchangeState.RUNNING, None)
@@ -147,13 +155,21 @@ async def _accept(
         )
         if answer is not None:
             keep_answer(tx, case, row, answer, "Acknowledgment", None if agreed.synchronous else answer_job)
-        add_job(tx, key=map_job, kind=mapping_flow.KIND, subject_key=row.key, due=case.at, at=case.at)
+        if asked_order is None:
+            add_job(tx, key=map_job, kind=mapping_flow.KIND, subject_key=row.key, due=case.at, at=case.at)
+            return
+        try:
+            order.take_place(tx, bridge, row, ordering.line_name(case.message, "in"), asked_order)
+        except EbmsError as error:
+            raise _OutOfOrder(error) from error
 
     try:
         await bridge.store.write(work)
     except _AlreadyThere:
         # Another copy of this message was stored while this one was being judged.
         return await _answer_again(bridge, case) or _nothing(bridge, case.message)
+    except _OutOfOrder as refused:
+        return await _refuse(bridge, case, _about_order(agreed, refused.error))
     _log.info("message.received", **ids_of(case), exchange=row.exchange, outcome="accepted")
     metrics.message_received(_partner(bridge, case), row.action, acknowledged=answer is not None)
     _note_span(bridge, "message.receive", case, row)
@@ -161,6 +177,10 @@ async def _accept(
     return (
         _in_response(answer) if answer is not None and agreed.synchronous else _nothing(bridge, case.message)
     )
+
+
+def _about_order(agreed: Agreed, error: EbmsError) -> AnswerError:
+    return AnswerError(row=21, errors=(error,), synchronous=agreed.synchronous, signal_terms=agreed.error)
 
 
 async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:

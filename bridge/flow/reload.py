@@ -11,25 +11,28 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bridge.errors import ConfigError, MappingError
+from bridge.errors import ConfigError, MappingError, StoreUnavailable
 from bridge.flow.agreements import agreement_files, load_agreements, usable_agreements
 from bridge.flow.bridge import Bridge
 from bridge.flow.mapping_folder import mapping_paths, read_mapping_files
+from bridge.flow.revocation import problems_of, with_fetched
 from bridge.flow.trust import load_trust
 from bridge.log import get_logger
 from bridge.mapping.cases import run_cases
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.mapping.rules import RULES
+from bridge.store.revocation import fetched_lists, list_stamps
 
 AGREEMENTS = "agreements"
 MAPPINGS = "mappings"
 TRUST = "trust"
+REVOCATION = "revocation"
 """Names of what is watched, as `bridge.problems` has them."""
 
 MAX_SAID = 50
 """Of failed cases at most so many are named."""
 
-_Stamp = frozenset[tuple[str, int, int, int]]
+_Stamp = frozenset[tuple[str, ...] | tuple[str, int, int, int]]
 
 _log = get_logger()
 
@@ -43,6 +46,7 @@ class Watch:
             AGREEMENTS: self._agreement_stamp(),
             MAPPINGS: self._mapping_stamp(),
             TRUST: self._trust_stamp(),
+            REVOCATION: frozenset({("not looked at yet",)}),
         }
 
     async def run(self) -> None:
@@ -58,6 +62,7 @@ class Watch:
         await asyncio.to_thread(self._look_at, AGREEMENTS, self._agreement_stamp, self._take_agreements)
         await asyncio.to_thread(self._look_at, MAPPINGS, self._mapping_stamp, self._take_mappings)
         await asyncio.to_thread(self._look_at, TRUST, self._trust_stamp, self._take_trust)
+        await asyncio.to_thread(self._look_at, REVOCATION, self._list_stamp, self._take_lists)
 
     def _look_at(self, name: str, stamp_of: Callable[[], _Stamp], take: Callable[[], None]) -> None:
         stamp = stamp_of()
@@ -89,7 +94,17 @@ class Watch:
         self._bridge.mappings = checked_mappings(self._bridge.settings.mappings.folder)
 
     def _take_trust(self) -> None:
-        self._bridge.gate.trust = load_trust(self._bridge.settings)
+        rows = self._bridge.store.read_sync(fetched_lists)
+        self._bridge.gate.trust = with_fetched(load_trust(self._bridge.settings), rows)
+
+    def _take_lists(self) -> None:
+        """Lists that this process or another one fetched, and what is wrong with them."""
+        bridge = self._bridge
+        rows = bridge.store.read_sync(fetched_lists)
+        bridge.gate.trust = with_fetched(bridge.gate.trust, rows)
+        problems = problems_of(bridge, rows)
+        if problems:
+            bridge.problems[REVOCATION] = problems
 
     def _agreement_stamp(self) -> _Stamp:
         return _stamp(agreement_files(self._bridge.settings.agreements.folder))
@@ -97,6 +112,13 @@ class Watch:
     def _mapping_stamp(self) -> _Stamp:
         folder = self._bridge.settings.mappings.folder
         return _stamp(mapping_paths(folder, cases=True), below=folder)
+
+    def _list_stamp(self) -> _Stamp:
+        try:
+            return frozenset(self._bridge.store.read_sync(list_stamps))
+        except StoreUnavailable:
+            # It is looked at again; until then what was taken up stays.
+            return self._stamps[REVOCATION]
 
     def _trust_stamp(self) -> _Stamp:
         tls = self._bridge.settings.partner_listener.tls

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.engine import Connection
 
+from bridge.flow import order
 from bridge.flow.bridge import Bridge
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
@@ -82,10 +83,13 @@ async def replay(
 ) -> Mended:
     """Map a received message again. With `dry_run` only the difference is told.
 
-    `offer_again` offers anew what was published already. Raises CannotMend, NoSuchRow.
+    `offer_again` offers anew what was published already. One that waits for an earlier message of its conversation
+    is let through. Raises CannotMend, NoSuchRow.
     """
     reason = reason if dry_run else check_reason(reason)
     found = await bridge.store.read(lambda tx: _find(tx, message_key))
+    if found.message.state in order.WAITS_FOR_TURN:
+        return await order.let_through(bridge, message_key, dry_run=dry_run, by=by, reason=reason)
     _check(found.message)
     outcome = await asyncio.to_thread(translate, bridge, found.message, found.payload)
     if isinstance(outcome, Parked):

@@ -1,7 +1,7 @@
 """Whose certificates count: the authorities, the revocation lists, and the one place that judges by them.
 
 The same judgement serves both ends of TLS, the header of a proxy, and signatures. The lists are read again when
-their file changes, so that a certificate revoked today is refused today.
+their file changes, and fetched anew (`revocation.py`), so that a certificate revoked today is refused today.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Trust:
     anchors: tuple[x509.Certificate, ...] = ()
     intermediates: tuple[x509.Certificate, ...] = ()
     crls: tuple[x509.CertificateRevocationList, ...] = ()
+    required: bool = False
+    """Nobody gets in without a list of his issuer: in production, and where the settings name a file of lists."""
 
     @property
     def lists_end(self) -> datetime | None:
@@ -100,7 +102,7 @@ class Gate:
             intermediates=self._trust.intermediates,
             crls=self._trust.crls,
             policy=CertificatePolicy(
-                allow_self_signed=not self._production, require_crl=bool(self._trust.crls)
+                allow_self_signed=not self._production, require_crl=self._trust.required
             ),
         )
         return tuple(f for f in found if f.fatal and not self._is_tolerated(f))
@@ -139,7 +141,12 @@ def load_trust(settings: Settings) -> Trust:
     except (OSError, ValueError) as error:
         raise ConfigError([f"partner_listener.tls: {tls.trust.name} or its CRL cannot be read"]) from error
     anchors = tuple(certificate for certificate in found if certificate.issuer == certificate.subject)
-    trust = Trust(anchors=anchors, intermediates=tuple(c for c in found if c not in anchors), crls=crls)
+    trust = Trust(
+        anchors=anchors,
+        intermediates=tuple(c for c in found if c not in anchors),
+        crls=crls,
+        required=settings.production or bool(crls),
+    )
     if settings.production:
         problems = list(_unfit_for_production(settings, trust))
         if problems:
@@ -149,7 +156,7 @@ def load_trust(settings: Settings) -> Trust:
 
 def _unfit_for_production(settings: Settings, trust: Trust) -> Iterator[str]:
     """Production trusts the hierarchy of PKIoverheid and nothing else, and always by its lists (DK-120, DK-139)."""
-    if not trust.crls:
+    if not trust.crls and not settings.trust.fetch_crls:
         yield "partner_listener.tls.crl: is missing; production checks every certificate for revocation (DK-120)"
     allowed = settings.trust.production_roots
     for anchor in trust.anchors:

@@ -26,9 +26,13 @@ class Direction(StrEnum):
 
 
 class MessageState(StrEnum):
-    """The first four are for messages that came in, the others for messages that go out."""
+    """The first six are for messages that came in, the others for messages that go out."""
 
     RECEIVED = "received"
+    HELD = "held"
+    """Waits for an earlier message of its conversation (MessageOrder)."""
+    OVERDUE = "overdue"
+    """The earlier message did not come in time: a person decides."""
     MAPPED = "mapped"
     PARKED = "parked"
     """Waits for a mapping or a person."""
@@ -177,6 +181,40 @@ class Message:
 
     def __str__(self) -> str:
         return f"message {self.message_id} {self.direction} {self.state}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """How far an ordered conversation has come, one way: the first position of its run, and the one that is due."""
+
+    line: str
+    base: int = 0
+    next: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a message stands in its ordered conversation; no two messages of a line stand in the same place."""
+
+    message: Key
+    line: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationList:
+    """What was fetched from one address. After a failure `problem` says why, and the former list stays."""
+
+    url: str
+    octets: bytes | None = field(default=None, repr=False)
+    sha256: str | None = None
+    this_update: datetime | None = None
+    next_update: datetime | None = None
+    fetched_at: datetime | None = None
+    tried_at: datetime
+    due: datetime
+    """When to look again."""
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,6 +194,37 @@ message = Table(
     Index(None, "subject", "key"),
 )
 
+sequence = Table(
+    "sequence",
+    metadata,
+    Column("line", TEXT, primary_key=True),
+    Column("base", BigInteger, nullable=False),
+    Column("next", BigInteger, nullable=False),
+)
+
+place = Table(
+    "place",
+    metadata,
+    Column("message", TEXT, ForeignKey("message.key"), primary_key=True),
+    Column("line", TEXT, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    UniqueConstraint("line", "position"),
+)
+
+revocation_list = Table(
+    "revocation_list",
+    metadata,
+    Column("url", TEXT, primary_key=True),
+    Column("octets", LargeBinary),
+    Column("sha256", TEXT),
+    Column("this_update", Moment),
+    Column("next_update", Moment),
+    Column("fetched_at", Moment),
+    Column("tried_at", Moment, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("problem", TEXT),
+)
+
 blob = Table(
     "blob",
     metadata,

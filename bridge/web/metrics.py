@@ -17,7 +17,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.context import partner_named
 from bridge.flow.jobs import RUNNERS
 from bridge.flow.peers import hub_name
-from bridge.flow.reload import AGREEMENTS, MAPPINGS, TRUST
+from bridge.flow.reload import AGREEMENTS, MAPPINGS, REVOCATION, TRUST
 from bridge.store.channels import list_channels
 from bridge.store.jobs import count_jobs, oldest_due
 from bridge.store.rows import Channel, JobState
@@ -116,6 +116,6 @@ def _of_partners(bridge: Bridge, agreement: Agreement, ends: dict[tuple[str, str
 
 def _problems(bridge: Bridge) -> GaugeMetricFamily:
     problems = metrics.gauge("bridge_settings_problems")
-    for what in (AGREEMENTS, MAPPINGS, TRUST):
+    for what in (AGREEMENTS, MAPPINGS, TRUST, REVOCATION):
         problems.add_metric([what], len(bridge.problems.get(what, ())))
     return problems

@@ -33,6 +33,7 @@ from bridge.store.blobs import read_blob
 from bridge.store.exchanges import open_exchange
 from bridge.store.messages import MessageFilter, list_messages, payloads_of
 from bridge.store.rows import Direction, Exchange, ExchangeDirection, ExchangeState, Message
+from bridge.store.timeline import steps_of
 from bridge.web.partner import partner_app
 from bridge.web.runner import serving
 from tests.conftest import Clock
@@ -51,7 +52,9 @@ class Side:
     bridge: Bridge
     worker: Worker
 
-    async def send(self, *payloads: bytes, content_type: str = "text/xml") -> Message:
+    async def send(
+        self, *payloads: bytes, content_type: str = "text/xml", conversation_id: str | None = None
+    ) -> Message:
         """Keep a message for the other side with its delivery job."""
         parts = tuple(
             Part(
@@ -59,15 +62,17 @@ class Side:
             )
             for octets in payloads
         )
-        return await self.send_parts(parts)
+        return await self.send_parts(parts, conversation_id=conversation_id)
 
-    async def send_parts(self, parts: tuple[Part, ...]) -> Message:
+    async def send_parts(self, parts: tuple[Part, ...], *, conversation_id: str | None = None) -> Message:
         bridge, own = self.bridge, self.bridge.own[0]
         (terms,) = bridge.agreements.candidates(
             own=own.party_id, service=SERVICE, action=ACTIONS[self.organisation.stem], at=bridge.now()
         )
         exchange = bridge.new_key()
-        outgoing = make_outgoing(bridge, terms, own=own, exchange=exchange, parts=parts)
+        outgoing = make_outgoing(
+            bridge, terms, own=own, exchange=exchange, parts=parts, conversation_id=conversation_id
+        )
 
         def work(tx):  # type: ignore[no-untyped-def]
             open_exchange(
@@ -91,6 +96,14 @@ class Side:
         """Oldest first."""
         wanted = MessageFilter(direction=direction)
         return self.bridge.store.read_sync(lambda tx: list_messages(tx, wanted, limit=10_000))[::-1]
+
+    def in_order_of(self, what: str) -> list[Message]:
+        """The messages that came in, in the order in which this step was taken."""
+        by_exchange = {message.exchange: message for message in self.messages(Direction.IN)}
+        steps = self.bridge.store.read_sync(
+            lambda tx: [step for exchange in by_exchange for step in steps_of(tx, exchange)]
+        )
+        return [by_exchange[s.exchange] for s in sorted(steps, key=lambda s: s.seq) if s.what == what]
 
     def payloads(self, message: Message) -> list[tuple[str, bytes]]:
         return self.bridge.store.read_sync(
@@ -120,6 +133,7 @@ async def open_pair(
     *,
     profile: str,
     sync: bool = False,
+    ordered: bool = False,
     retries: int = 3,
     retry_interval: float = 30.0,
     change: Callable[[Settings], Settings] = lambda settings: settings,
@@ -129,7 +143,7 @@ async def open_pair(
         settings = {stem: change(load_settings(config, environment={})) for stem, config in configs.items()}
         sockets = {stem: socket.create_server(("127.0.0.1", 0)) for stem in settings}
         urls = {stem: f"https://localhost:{s.getsockname()[1]}/ebms" for stem, s in sockets.items()}
-        cpa = _cpa(pki, clock, urls, profile, sync, retries, retry_interval)
+        cpa = _cpa(pki, clock, urls, profile, sync, ordered, retries, retry_interval)
         sides = {}
         for organisation, other in _both():
             stem = organisation.stem
@@ -153,6 +167,7 @@ def _cpa(
     urls: dict[str, str],
     profile: str,
     sync: bool,
+    ordered: bool,
     retries: int,
     retry_interval: float,
 ) -> bytes:
@@ -174,6 +189,7 @@ def _cpa(
             retry_interval=interval,
             persist_duration=interval * (retries + 2),
             sync=sync,
+            ordered=ordered,
         )
     )
 

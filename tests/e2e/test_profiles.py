@@ -3,6 +3,7 @@ reorders."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from pathlib import Path
@@ -145,19 +146,24 @@ class Link:
             await self._real[id(bridge)](route, headers, body)
 
 
+def _broad(settings: Settings) -> Settings:
+    """Many at the same time share each commit, so that a thousand messages take no longer than they must."""
+    worker = settings.worker.model_copy(update={"concurrency": 64, "per_endpoint": 64})
+    return settings.model_copy(update={"worker": worker})
+
+
 @pytest.mark.rule("DK-21", "DK-24", "DK-23", "DK-04", "DK-92", "DK-97")
 @pytest.mark.parametrize(
-    ("profile", "sync", "count"), [("osb-rm", False, 200), ("osb-rm-s", False, 60), ("osb-rm", True, 60)]
+    ("profile", "sync", "count"), [("osb-rm", False, 1000), ("osb-rm-s", False, 60), ("osb-rm", True, 60)]
 )
 async def test_over_a_bad_link_every_message_arrives_exactly_once(
     tmp_path: Path, pki: Pki, clock: Clock, profile: str, sync: bool, count: int
 ) -> None:
     async with open_pair(
-        tmp_path, pki, clock, profile=profile, sync=sync, retries=20, retry_interval=10
+        tmp_path, pki, clock, profile=profile, sync=sync, retries=20, retry_interval=10, change=_broad
     ) as pair:
         link = Link(pair, seed=7, lost=0.2, unanswered=0.2, doubled=0.1, late=0.1)
-        for number in range(count):
-            await pair.ours.send(f"<n>{number}</n>".encode())
+        await asyncio.gather(*(pair.ours.send(f"<n>{number}</n>".encode()) for number in range(count)))
         for _ in range(21):
             await pair.work(seconds=10)
             await link.let_late_ones_through()
@@ -167,3 +173,25 @@ async def test_over_a_bad_link_every_message_arrives_exactly_once(
         assert Counter(m.state for m in sent) == {MessageState.ACKNOWLEDGED: count}
         assert sorted(m.message_id for m in received) == sorted(m.message_id for m in sent)
         assert MessageState.REFUSED not in {m.state for m in received}
+
+
+@pytest.mark.rule("DK-28")
+async def test_over_a_bad_link_the_messages_of_a_conversation_are_handed_on_in_order(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with open_pair(
+        tmp_path, pki, clock, profile="osb-rm", ordered=True, retries=20, retry_interval=10
+    ) as pair:
+        link = Link(pair, seed=11, lost=0.2, unanswered=0.2, doubled=0.1, late=0.1)
+        for number in range(8):
+            for conversation in ("a", "b", "c"):
+                await pair.ours.send(f"<n>{number}</n>".encode(), conversation_id=conversation)
+        for _ in range(200):
+            await pair.work(seconds=10)
+            await link.let_late_ones_through()
+            if all(m.state is MessageState.ACKNOWLEDGED for m in pair.ours.messages(Direction.OUT)):
+                break
+        handed: dict[str, list[bytes]] = {"a": [], "b": [], "c": []}
+        for message in pair.theirs.in_order_of("message.parked"):
+            handed[message.conversation_id].append(pair.theirs.payloads(message)[0][1])
+        assert handed == {name: [f"<n>{n}</n>".encode() for n in range(8)] for name in "abc"}

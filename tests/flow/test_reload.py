@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from bridge.cli.assemble import load_own_identities
 from bridge.cli.serve import _partner_context
@@ -18,7 +19,7 @@ from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, write_settings
 from bridge.errors import ConfigError
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.reload import AGREEMENTS, Watch
-from bridge.flow.trust import load_trust
+from bridge.flow.trust import Gate, load_trust
 from bridge.pki import Flaw, Organisation, Pki, make_pki
 from bridge.store.rows import MessageState
 from tests.conftest import Clock
@@ -187,8 +188,24 @@ def test_production_does_not_start_without_revocation_lists(settings: Callable[.
     assert found.partner_listener.tls is not None
     tls = found.partner_listener.tls.model_copy(update={"crl": None})
     listener = found.partner_listener.model_copy(update={"tls": tls})
+    trust = found.trust.model_copy(update={"fetch_crls": False})
     with pytest.raises(ConfigError, match="DK-120"):
-        load_trust(found.model_copy(update={"partner_listener": listener}))
+        load_trust(found.model_copy(update={"partner_listener": listener, "trust": trust}))
+
+
+@pytest.mark.rule("DK-120", "DK-138")
+def test_production_lets_nobody_in_before_the_first_list_is_fetched(
+    settings: Callable[..., Settings], pki: Pki
+) -> None:
+    found = settings()
+    assert found.partner_listener.tls is not None
+    tls = found.partner_listener.tls.model_copy(update={"crl": None})
+    listener = found.partner_listener.model_copy(update={"tls": tls})
+    roots = found.trust.model_copy(update={"production_roots": ("Test, geen echte PKIoverheid",)})
+    trust = load_trust(found.model_copy(update={"partner_listener": listener, "trust": roots}))
+    gate = Gate(trust, now=lambda: datetime.now(UTC), production=True)
+    certificate = x509.load_pem_x509_certificate(pki.credentials(POLICE.stem).certificate.read_bytes())
+    assert "there is no revocation list of its issuer" in (gate.why_refused(certificate) or "")
 
 
 @pytest.mark.rule("DK-35", "DK-151")

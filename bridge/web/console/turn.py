@@ -16,6 +16,8 @@ class Turn(StrEnum):
 
 
 _MESSAGE_TURN = {
+    MessageState.HELD: Turn.PARTNER,
+    MessageState.OVERDUE: Turn.OPERATOR,
     MessageState.PARKED: Turn.INTEGRATOR,
     MessageState.REFUSED: Turn.PARTNER,
     MessageState.FAILED: Turn.OPERATOR,
@@ -77,6 +79,12 @@ EBMS_CODES = frozenset(
     }
 )
 STOPPED_MESSAGES = frozenset(
-    {MessageState.PARKED, MessageState.REFUSED, MessageState.FAILED, MessageState.EXPIRED}
+    {
+        MessageState.PARKED,
+        MessageState.OVERDUE,
+        MessageState.REFUSED,
+        MessageState.FAILED,
+        MessageState.EXPIRED,
+    }
 )
 STOPPED_EVENTS = frozenset({EventState.ERROR, EventState.REFUSED, EventState.QUARANTINED, EventState.EXPIRED})

@@ -254,6 +254,8 @@ class RecordView:
 
 
 _MESSAGE_ACTIONS = {
+    (Direction.IN, MessageState.HELD): ("replay",),
+    (Direction.IN, MessageState.OVERDUE): ("replay",),
     (Direction.IN, MessageState.PARKED): ("replay",),
     (Direction.IN, MessageState.MAPPED): ("replay", "replay-again"),
     (Direction.OUT, MessageState.FAILED): ("resend-same", "resend"),
