@@ -21,7 +21,20 @@ MAX_NAME: Final = 20
 _NON_EMPTY: Final = ("correlationid", "causationid", "traceparent", "tracestate", "sequence", "partitionkey")
 _CLASSIFICATION: Final = ("dataclassification", "dataregulation", "datacategory")
 _TIMESTAMPS: Final = ("expirytime", "recordedtime")
-_TEXTS: Final = ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "specversion")
+RULE_OF: Final = {
+    "specversion": "SOH-01",
+    "id": "SOH-02",
+    "source": "SOH-06",
+    "type": "SOH-10",
+    "subject": "SOH-21",
+    "time": "SOH-14",
+    "datacontenttype": "SOH-18",
+    "dataschema": "SOH-19",
+    "dataref": "SOH-40",
+    **dict.fromkeys((*_NON_EMPTY, *_CLASSIFICATION), "SOH-38"),
+    **dict.fromkeys(_TIMESTAMPS, "SOH-42"),
+}
+"""The attributes whose value must be a string, each with the rule that says so."""
 
 
 class Level(StrEnum):
@@ -42,6 +55,17 @@ class Finding:
 def check_core(event: Event) -> tuple[Finding, ...]:
     """What the core specification says about the event; empty is good."""
     return tuple(finding for rule in _RULES for finding in rule(event))
+
+
+def name_faults(name: str) -> Iterator[Finding]:
+    """What the core specification says about the name of an attribute."""
+    where = pointer("", name)
+    if name == "data" or not syntax.is_attribute_name(name):
+        yield error("SOH-24", where, "the name of an attribute is one or more of a-z and 0-9, and not data")
+    elif len(name) > MAX_NAME:
+        yield warning("SOH-24", where, f"the name is longer than {MAX_NAME} characters")
+    elif name[0].isdigit():
+        yield warning("SOH-24", where, "the name starts with a digit")
 
 
 def error(rule: str, where: str, text: str) -> Finding:
@@ -98,23 +122,17 @@ def _dataschema(event: Event) -> Iterator[Finding]:
 
 def _names(event: Event) -> Iterator[Finding]:
     for name in event.attributes:
-        where = pointer("", name)
-        if name == "data" or not syntax.is_attribute_name(name):
-            yield error(
-                "SOH-24", where, "the name of an attribute is one or more of a-z and 0-9, and not data"
-            )
-        elif len(name) > MAX_NAME:
-            yield warning("SOH-24", where, f"the name is longer than {MAX_NAME} characters")
-        elif name[0].isdigit():
-            yield warning("SOH-24", where, "the name starts with a digit")
+        yield from name_faults(name)
 
 
 def _values(event: Event) -> Iterator[Finding]:
     for name, value in event.attributes.items():
-        if name in _TEXTS and not isinstance(value, str):
-            # specversion has its own rule, which says the same.
-            if name != "specversion":
-                yield error("SOH-25", pointer("", name), "the value must be a string")
+        if name in RULE_OF and not isinstance(value, str):
+            where = pointer("", name)
+            yield error("SOH-25", where, "the value must be a string")
+            if name in ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema"):
+                # The other rules look at the type of the value themselves.
+                yield error(RULE_OF[name], where, "the value must be a string")
         elif isinstance(value, str):
             if not syntax.is_attribute_text(value):
                 yield error("SOH-25", pointer("", name), "the value holds a character that is not allowed")

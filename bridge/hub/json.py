@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -98,7 +98,10 @@ def _check_depth(text: str, max_depth: int) -> None:
 
 
 def _parse(text: str) -> tuple[Json, bool]:
-    """The value, and whether something in it needs a closer look. Impossible numbers stand in it as NaN."""
+    """The value, and whether something in it needs a closer look.
+
+    In it NaN stands for the words that JSON does not have (NaN, Infinity), and infinity for a number too large to hold.
+    """
     suspect = False
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -119,16 +122,24 @@ def _parse(text: str) -> tuple[Json, bool]:
 def _loads(text: str, members: Any, number: Any) -> Any:
     try:
         return json.loads(
-            text, object_pairs_hook=members, parse_constant=number, parse_int=number, parse_float=number
+            text,
+            object_pairs_hook=members,
+            parse_constant=_constant(number),
+            parse_int=number,
+            parse_float=number,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise _not_json(f"the body is not JSON ({where})") from error
 
 
+def _constant(number: Callable[[str], int | float]) -> Callable[[str], int | float]:
+    return lambda _word: number("nan")
+
+
 def _number(text: str) -> int | float:
     if len(text) > MAX_DIGITS:
-        return math.nan
+        return math.inf
     value = float(text)
     return int(text) if math.isfinite(value) and text.lstrip("-").isdigit() else value
 
@@ -160,8 +171,10 @@ def _impossible_values(value: Json, at: str = "") -> list[Broken]:
     """Strings that no UTF-8 can hold, and numbers that JSON does not have."""
     if isinstance(value, str):
         return [_lone_surrogate(at)] if _is_broken(value) else []
-    if isinstance(value, float) and not math.isfinite(value):
-        return [Broken(rule="SOH-28", where=at, text="NaN, Infinity or a number too large to hold")]
+    if isinstance(value, float) and math.isnan(value):
+        return [Broken(rule="SOH-28", where=at, text="NaN and Infinity are not JSON")]
+    if isinstance(value, float) and math.isinf(value):
+        return [_impossible(at, "the number is too large to hold")]
     found: list[Broken] = []
     if isinstance(value, list):
         for i, item in enumerate(value):
@@ -178,9 +191,13 @@ def _is_broken(text: str) -> bool:
 
 
 def _lone_surrogate(where: str) -> Broken:
+    return _impossible(where, "a lone surrogate is not a character")
+
+
+def _impossible(where: str, text: str) -> Broken:
     # Of an attribute it also breaks the rule for attribute values; deeper it is only bad JSON.
     rule = "SOH-25" if where.count("/") == 1 and where != "/data" else "SOH-28"
-    return Broken(rule=rule, where=where, text="a lone surrogate is not a character")
+    return Broken(rule=rule, where=where, text=text)
 
 
 def _not_json(text: str) -> EventRejected:

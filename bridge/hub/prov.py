@@ -56,7 +56,7 @@ class Node:
 
     def text(self, names: Iterable[str]) -> str | None:
         """The first string among the values of the named properties."""
-        values = (_plain(value) for name in names for value in self.properties.get(name, ()))
+        values = (plain(value) for name in names for value in self.properties.get(name, ()))
         return next((value for value in values if isinstance(value, str)), None)
 
 
@@ -245,8 +245,15 @@ class _Reading:
             if name.startswith("@"):
                 continue
             term = self._term(name, pointer(where, name))
+            self._read_datatypes(value, pointer(where, name))
             properties[term] = properties.get(term, ()) + tuple(_listed(value))
         return Node(id=self._iri(node_id), types=types, properties=properties, where=where)
+
+    def _read_datatypes(self, value: Json, where: str) -> None:
+        for item in _listed(value):
+            datatype = item.get("@type") if isinstance(item, dict) else None
+            if isinstance(datatype, str) and not datatype.startswith("@"):
+                self._term(datatype, pointer(where, "@type"))
 
     def _term(self, text: str, where: str) -> str:
         """A property or class in compact form with the agreed prefixes."""
@@ -351,5 +358,6 @@ def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [value]
 
 
-def _plain(value: Json) -> Json:
+def plain(value: Json) -> Json:
+    """A value without the value object of JSON-LD around it."""
     return value.get("@value") if isinstance(value, dict) else value

@@ -12,7 +12,7 @@ from bridge.hub.cncf import Level
 from bridge.hub.eventtypes import Payload
 from bridge.hub.identity import OIN_PREFIX
 from bridge.hub.json import Json, pointer
-from bridge.hub.prov import Node, RelationKind
+from bridge.hub.prov import Node, RelationKind, plain
 from bridge.hub.rules import Context, Rule, Says
 
 _OIN = re.compile(r"\d{20}", re.ASCII)
@@ -20,6 +20,7 @@ _BSN_NODE = re.compile(r"(?:burgerservicenummer|bsn)\Z", re.IGNORECASE)
 _PROV_CLASSES: Final = frozenset({"prov:Entity", "prov:Activity", "prov:Agent"})
 _MAX_AGE: Final = 150
 _AVAILABLE: Final = "uitwisselen-uitkomst-overleg.uitkomst-beschikbaar-gesteld"
+_MADE_AVAILABLE: Final = "beschikbaar-gesteld"
 _REGISTERED: Final = "uitwisselen-melding.melding-geregistreerd"
 _NAMES_PARTNER: Final = {
     "uitwisselen-melding.melding-ingezien": "raadpleger",
@@ -43,6 +44,27 @@ def _holds_all_three(context: Context) -> Says:
             yield "/data/@graph", f"the graph holds no prov:{name}"
 
 
+def _activity_is_tied(context: Context) -> Says:
+    """Provenance hangs on the activity: whose it is, and what it generated (hub.md, section 5.1)."""
+    graph = context.graph
+    agents = {node.id for node in graph.agents}
+    answered_for = {
+        r.subject for r in graph.relations if r.kind is RelationKind.ASSOCIATED and r.target in agents
+    }
+    for node in graph.activities:
+        if node.id not in answered_for:
+            yield node.where, "no Agent answers for the Activity (prov:wasAssociatedWith)"
+
+
+def _fact_is_generated(context: Context) -> Says:
+    graph = context.graph
+    if not (context.event.type.endswith(_MADE_AVAILABLE) and graph.activities and graph.entities):
+        return
+    ours = {node.id for node in graph.activities}
+    if not any(r.kind is RelationKind.GENERATED and r.subject in ours for r in graph.relations):
+        yield "/data/@graph", "no Entity is tied to the Activity that made it available (prov:wasGeneratedBy)"
+
+
 def _nodes_are_written_out(context: Context) -> Says:
     known = {node.id for node in context.graph.nodes}
     if any(
@@ -60,11 +82,17 @@ def _one_node_per_thing(context: Context) -> Says:
             yield pointer(node.where, "@type"), "the node has no type of PROV"
 
 
+def _node_has_domain_type(context: Context) -> Says:
+    for node in context.graph.nodes:
+        if node.types and node.types <= _PROV_CLASSES:
+            yield pointer(node.where, "@type"), "the type of the domain stands beside the type of PROV"
+
+
 def _identities_differ(context: Context) -> Says:
     event_id = _bare(context.event.id)
     activities = {_bare(node.id) for node in context.graph.activities}
     objects = (*context.graph.entities, *context.graph.betrokkenen)
-    for node in (*context.graph.activities, *objects):
+    for node in (*context.graph.activities, *objects, *context.graph.agents):
         if event_id and _bare(node.id) == event_id:
             yield pointer(node.where, "@id"), "the id of the event is used as @id"
     for node in objects:
@@ -90,14 +118,27 @@ def _bsn_is_attribute_of_person(context: Context) -> Says:
             values = node.properties.get(name, ())
             if values and node.where not in persons:
                 yield pointer(node.where, name), "a BSN stands only at a Betrokkene"
-            if any(not isinstance(value, str) or not is_bsn(value) for value in values):
+            if any(not isinstance(text := plain(value), str) or not is_bsn(text) for value in values):
                 yield pointer(node.where, name), "not a BSN: nine digits that pass the eleven-test, as text"
+        for name, values in node.properties.items():
+            if name not in names and any(_mentions_bsn(value) for value in values):
+                yield pointer(node.where, name), "a BSN stands only as the BSN of a Betrokkene"
 
 
 def _person_id_is_opaque(context: Context) -> Says:
     for node in context.graph.betrokkenen:
-        if not node.id.startswith("urn:uuid:"):
+        if not node.id.startswith("urn:uuid:") or syntax.uuid_version(_bare(node.id)) is None:
             yield pointer(node.where, "@id"), "the @id of a Betrokkene is urn:uuid:<uuid>"
+
+
+def _entity_id_is_no_address(context: Context) -> Says:
+    names = context.profile.vocabulary.properties["inzage_url"]
+    for node in context.graph.entities:
+        if node.id.lower().startswith(("http:", "https:")) or node.id == node.text(names):
+            yield (
+                pointer(node.where, "@id"),
+                "an address may change; the @id of an Entity is an identifier that does not",
+            )
 
 
 def _holds_no_content(context: Context) -> Says:
@@ -176,9 +217,10 @@ def _outcome_is_complete(context: Context) -> Says:
 
 def _leads_to_resource(node: Node, context: Context) -> bool:
     words = context.profile.vocabulary.properties
-    if node.text(words["inzage_url"]):
-        return True
-    return bool(node.text(words["inzage_endpoint"]) and node.text(words["inzage_path"]))
+    if url := node.text(words["inzage_url"]):
+        return syntax.is_absolute_uri(url)
+    endpoint = node.text(words["inzage_endpoint"])
+    return bool(endpoint and syntax.is_absolute_uri(endpoint) and node.text(words["inzage_path"]))
 
 
 def _registration_names_person(context: Context) -> Says:
@@ -204,6 +246,14 @@ def _process_names_partner(context: Context) -> Says:
         yield pointer("/data", member), "the OIN of the organisation is missing"
 
 
+def _process_holds_no_content(context: Context) -> Says:
+    if context.event.type not in _NAMES_PARTNER:
+        return
+    yield from _unknown_members(context)
+    for node in context.graph.betrokkenen:
+        yield node.where, "an event about the process names no person"
+
+
 def _kind_of(node: Node, context: Context) -> str:
     if node.types & set(context.profile.vocabulary.classes["person"]):
         return "person"
@@ -216,6 +266,11 @@ def _is_nested(value: Json) -> bool:
     if isinstance(value, list):
         return True
     return isinstance(value, dict) and not set(value) <= {"@id", "@value", "@type", "@language"}
+
+
+def _mentions_bsn(value: Json) -> bool:
+    text = value.get("@id", value.get("@value")) if isinstance(value, dict) else value
+    return isinstance(text, int | str) and not isinstance(text, bool) and holds_bsn(str(text))
 
 
 def _is_age(value: Json) -> bool:
@@ -235,18 +290,23 @@ _WARN: Final = Level.WARNING
 GRAPH_RULES: Final[tuple[Rule, ...]] = (
     Rule(id="SOH-45", check=_is_json_ld),
     Rule(id="SOH-46", check=_holds_all_three, receive=_WARN),
+    Rule(id="SOH-46", check=_activity_is_tied, receive=None),
     Rule(id="SOH-47", check=_nodes_are_written_out, receive=None),
     Rule(id="SOH-48", check=_one_node_per_thing, receive=_WARN),
+    Rule(id="SOH-48", check=_node_has_domain_type, publish=_WARN, receive=None),
     Rule(id="SOH-49", check=_identities_differ),
     Rule(id="SOH-50", check=_activity_id_is_technical, receive=None),
     Rule(id="SOH-52", check=_bsn_is_attribute_of_person),
-    Rule(id="SOH-53", check=_person_id_is_opaque, publish=_WARN, receive=None),
+    Rule(id="SOH-53", check=_person_id_is_opaque, receive=None),
     Rule(id="SOH-54", check=_holds_no_content, receive=_WARN),
     Rule(id="SOH-55", check=_lookup_names_who),
     Rule(id="SOH-56", check=_generation_direction, receive=None),
+    Rule(id="SOH-56", check=_fact_is_generated, receive=None),
     Rule(id="SOH-57", check=_class_spelling, publish=_WARN, receive=None),
     Rule(id="SOH-58", check=_agent_is_oin, receive=None),
+    Rule(id="SOH-60", check=_entity_id_is_no_address, receive=_WARN),
     Rule(id="SOH-61", check=_outcome_is_complete, receive=_WARN),
     Rule(id="SOH-64", check=_registration_names_person, receive=_WARN),
     Rule(id="SOH-65", check=_process_names_partner, receive=_WARN),
+    Rule(id="SOH-65", check=_process_holds_no_content, receive=_WARN),
 )

@@ -17,7 +17,7 @@ from bridge.errors import Broken, EventRejected
 from bridge.hub import headers as http
 from bridge.hub import syntax
 from bridge.hub.bsn import safe_where
-from bridge.hub.cncf import Level, check_core
+from bridge.hub.cncf import RULE_OF, Level, check_core, name_faults
 from bridge.hub.event import ABSENT, Absent, AttributeValue, Event, is_json_media
 from bridge.hub.json import (
     MAX_DEPTH,
@@ -157,12 +157,20 @@ def inspect_member(member: Json, *, at: str = "") -> Inspected:
         if isinstance(value, bool | int | str):
             attributes[name] = value
         else:
-            kind = "a number with a fraction" if isinstance(value, float) else "an array or an object"
-            where = pointer(at, name)
-            broken.append(Broken(rule="SOH-25", where=where, text=f"the value of an attribute is not {kind}"))
+            broken += _not_a_value(name, value, pointer(at, name))
     data, octets, faults = _data_of(member, at)
     event = Event(attributes=attributes, data=data, data_base64=octets)
     return _judge(event, [*broken, *faults], at=at)
+
+
+def _not_a_value(name: str, value: Json, where: str) -> list[Broken]:
+    """Every rule that an attribute breaks which has no value of the type system."""
+    kind = "a number with a fraction or exponent" if isinstance(value, float) else "an array or an object"
+    broken = [Broken(rule="SOH-25", where=where, text=f"the value of an attribute is not {kind}")]
+    if name in RULE_OF:
+        broken.append(Broken(rule=RULE_OF[name], where=where, text="the value must be a string"))
+    names = (fault for fault in name_faults(name) if fault.level is Level.ERROR)
+    return broken + [Broken(rule=fault.rule, where=where, text=fault.text) for fault in names]
 
 
 def _inspect_of_batch(member: Json, at: str, faults: Sequence[Broken], limits: Limits) -> Inspected:
@@ -179,7 +187,10 @@ def _inspect_structured_http(media: str, body: bytes, limits: Limits) -> Inspect
     if syntax.media_type_of(media) != "application/cloudevents+json":
         return _nothing("SOH-100", "Content-Type", "the only event format taken is +json", status=415)
     if syntax.charset_of(media) not in (None, "utf-8"):
-        return _nothing("SOH-100", "Content-Type", "the only charset taken is utf-8", status=415)
+        text = "JSON is UTF-8; no other charset is taken"
+        rules = ("SOH-100", "SOH-28")
+        broken = tuple(Broken(rule=rule, where="Content-Type", text=text) for rule in rules)
+        return Inspected(event=None, broken=broken, status=415)
     return inspect_structured(body, limits=limits)
 
 

@@ -6,6 +6,7 @@ there. What may be looser on arrival is a warning there: the event is kept and f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,6 +37,11 @@ Says: TypeAlias = Iterator[tuple[str, str]]
 _COUNTERS: Final = ("sequence",)
 _TECHNICAL: Final = ("specversion", "traceparent", "tracestate")
 _LEVELS: Final = ("notification", "restricted", "full")
+_PERSONAL: Final = ("bsn", "leeftijd")
+_BARE_OIN = re.compile(r"urn:nld:oin:[0-9]{20}", re.IGNORECASE)
+_MELDINGEN: Final = frozenset(
+    f"uitwisselen-melding.melding-{name}" for name in ("geregistreerd", "ingezien", "opgepakt")
+)
 
 
 class Mode(StrEnum):
@@ -69,9 +75,9 @@ class Context:
         """Whether a graph is demanded, or is there to judge."""
         if self.type is None or self.type.payload is Payload.PLAIN or self.data is None:
             return False
-        if self.type.payload is Payload.MELDING and self.mode is Mode.RECEIVE:
-            # The published Melding profile knows no graph.
-            return "@graph" in self.data
+        if self.type.payload is Payload.MELDING:
+            # The published Melding profile knows no graph; the bridge writes one beside its members.
+            return "@graph" in self.data or "@context" in self.data
         return True
 
     @cached_property
@@ -93,8 +99,14 @@ class Rule:
 
 
 def _is_nld_source(context: Context) -> Says:
-    if context.event.source and not context.event.source.startswith("urn:nld:"):
+    # Scheme and namespace of a URN may be written in any case (RFC 8141, section 3.1).
+    if context.event.source and not context.event.source.lower().startswith("urn:nld:"):
         yield "/source", "NL GOV asks for a URN of the namespace nld"
+
+
+def _source_names_system(context: Context) -> Says:
+    if _BARE_OIN.fullmatch(context.event.source):
+        yield "/source", "the source names an organisation and its system, not the organisation alone"
 
 
 def _source_is_no_link(context: Context) -> Says:
@@ -168,6 +180,12 @@ def _subject_form(context: Context) -> Says:
         yield "/subject", "the subject of this type is the @id of an Entity in the graph"
 
 
+def _melding_subject(context: Context) -> Says:
+    if context.event.type in _MELDINGEN:
+        yield from _subject_is_there(context)
+        yield from _subject_form(context)
+
+
 def _data_is_object(context: Context) -> Says:
     event = context.event
     if event.data_base64 is not None:
@@ -180,7 +198,8 @@ def _data_is_object(context: Context) -> Says:
 
 def _no_bsn_in_attributes(context: Context) -> Says:
     for name, value in context.event.attributes.items():
-        if name not in _TECHNICAL and holds_bsn(_text_to_search(name, value)):
+        is_named = name not in _TECHNICAL and holds_bsn(_text_to_search(name, value))
+        if is_named or holds_bsn(name):
             yield pointer("", name), "the attribute holds a BSN"
 
 
@@ -192,14 +211,22 @@ def _no_bsn_in_addresses(context: Context) -> Says:
 
 def _size_for_the_wire(context: Context) -> Says:
     limit = context.profile.max_publish
-    if len(write_structured(context.event)) > limit:
+    if _size_of(context.event) > limit:
         yield "", f"the event is larger than {limit} octets; what is larger stays behind as resource"
 
 
 def _size_on_arrival(context: Context) -> Says:
     limit = context.profile.max_receive
-    if len(write_structured(context.event)) > limit:
+    if _size_of(context.event) > limit:
         yield "", f"the event is larger than {limit} octets"
+
+
+def _size_of(event: Event) -> int:
+    try:
+        return len(write_structured(event))
+    except ValueError:
+        # It holds what JSON cannot hold, of which the reader has spoken already.
+        return 0
 
 
 def _traceparent_form(context: Context) -> Says:
@@ -220,6 +247,18 @@ def _level_label(context: Context) -> Says:
     level = context.event.extension("informatieniveau")
     if level is not None and level not in _LEVELS:
         yield "/informatieniveau", f"one of {', '.join(_LEVELS)}"
+    if context.event.extension("eventfamilie") == "":
+        yield "/eventfamilie", "an event family that is there has a name"
+
+
+def _level_names_no_person(context: Context) -> Says:
+    if context.names_persons or context.event.extension("informatieniveau") not in _LEVELS:
+        return
+    for node in context.graph.betrokkenen:
+        yield node.where, "at this level an event names no person"
+    for name in _PERSONAL:
+        if context.data is not None and name in context.data:
+            yield pointer("/data", name), "at this level an event says nothing about a person"
 
 
 def _is_deprecated(context: Context) -> Says:
@@ -228,8 +267,12 @@ def _is_deprecated(context: Context) -> Says:
 
 
 def _inzage_urls(context: Context) -> set[str | None]:
-    names = context.profile.vocabulary.properties["inzage_url"]
-    return {node.text(names) for node in context.graph.nodes}
+    names = context.profile.vocabulary.properties
+    whole = {node.text(names["inzage_url"]) for node in context.graph.nodes}
+    parts = (
+        (node.text(names["inzage_endpoint"]), node.text(names["inzage_path"])) for node in context.graph.nodes
+    )
+    return whole | {f"{endpoint}{path}" for endpoint, path in parts if endpoint and path}
 
 
 def _text_to_search(name: str, value: AttributeValue) -> str:
@@ -264,6 +307,7 @@ def _is_address(name: str, text: str) -> bool:
 _WARN: Final = Level.WARNING
 
 ENVELOPE_RULES: Final[tuple[Rule, ...]] = (
+    Rule(id="SOH-07", check=_source_names_system, publish=_WARN, receive=_WARN),
     Rule(id="SOH-08", check=_is_nld_source, publish=_WARN, receive=_WARN),
     Rule(id="SOH-09", check=_source_is_no_link, receive=_WARN),
     Rule(id="SOH-03", check=_id_is_uuid, publish=_WARN, receive=_WARN),
@@ -277,6 +321,7 @@ ENVELOPE_RULES: Final[tuple[Rule, ...]] = (
     Rule(id="SOH-21", check=_subject_is_not_id),
     Rule(id="SOH-21", check=_subject_is_there, receive=_WARN),
     Rule(id="SOH-22", check=_subject_form, receive=_WARN),
+    Rule(id="SOH-63", check=_melding_subject, receive=_WARN),
     Rule(id="SOH-23", check=_data_is_object),
     Rule(id="SOH-32", check=_no_bsn_in_attributes, receive=None),
     Rule(id="SOH-32", check=_no_bsn_in_addresses, receive=None),
@@ -287,5 +332,6 @@ ENVELOPE_RULES: Final[tuple[Rule, ...]] = (
     Rule(id="SOH-39", check=_traceparent_form, receive=_WARN),
     Rule(id="SOH-43", check=_expiry_after_time, publish=_WARN, receive=_WARN),
     Rule(id="SOH-44", check=_level_label, receive=_WARN),
+    Rule(id="SOH-44", check=_level_names_no_person, receive=_WARN),
     Rule(id="CE-deprecation", check=_is_deprecated, publish=_WARN, receive=_WARN),
 )

@@ -12,7 +12,9 @@ _NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last
 _FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
 _NAME = re.compile(r"[a-z0-9]+")
 _PCHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})"
-_AUTHORITY = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@\[\]]|%[0-9A-Fa-f]{2})*"
+_REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
+_IP_LITERAL = r"\[(?:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
+_AUTHORITY = rf"(?:(?:{_REG_NAME}|:)*@)?(?:{_IP_LITERAL}|{_REG_NAME}*)(?::[0-9]*)?"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*:")
 _AFTER_SCHEME = re.compile(
     rf"(?://{_AUTHORITY}(?=[/?#]|\Z)|(?!//))(?:{_PCHAR}|/)*(?:\?(?:{_PCHAR}|[/?])*)?(?:\#(?:{_PCHAR}|[/?])*)?"

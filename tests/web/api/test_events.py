@@ -144,6 +144,16 @@ async def test_a_refusal_lists_every_broken_rule(api: Api) -> None:
     assert events(api.bridge) == ()
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", '"\\udead"', "1e999", "9" * 400])
+@pytest.mark.rule("SOH-28", "SOH-143")
+async def test_what_json_cannot_hold_is_a_refusal_and_no_failure(api: Api, value: str) -> None:
+    body = json.dumps(an_event()).replace('"data": {', f'"data": {{"x": {value}, ', 1)
+
+    answer = await api.call("POST", "/v1/events", as_=POLICE.stem, data=body.encode(), headers=STRUCTURED)
+
+    assert (answer.status, answer.json["errors"][0]["rule"]) == (400, "SOH-28")
+
+
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [
