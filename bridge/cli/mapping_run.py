@@ -26,7 +26,7 @@ from bridge.cli.mapping_inputs import (
 )
 from bridge.cli.options import DEFAULT_CONFIG
 from bridge.cli.output import print_documents
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.flow.try_out import INZAGE, Events, Message, Refused, Trial, try_event, try_message
 from bridge.hub.event import to_members, write_structured
 from bridge.mapping.context import Finding, RefExchange
@@ -188,7 +188,7 @@ def _compose_back(trial: Trial, made: Events) -> Document:
     )
     if isinstance(again, Refused):
         return {"back": {"problem": again.text}}
-    found = xml_differences(made.program, made.root, parse_xml(again.composed.payload))
+    found = xml_differences(made.program, made.root, parse_xml(again.composed.payload, limits=PAYLOAD_LIMITS))
     differences = [{"path": d.path, "read": d.old, "composed": d.new} for d in found]
     message = message_document("", again)["message"]
     return {"message": message, "back": {"same": not differences, "differences": differences}}

@@ -6,6 +6,7 @@ waits whole (PARKED) with its reason, until the mapping is mended and the messag
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from lxml import etree
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import MAX_PAYLOAD_OCTETS, PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
 from bridge.flow import publish, tracing
 from bridge.flow.bridge import Bridge
@@ -65,8 +66,8 @@ REFUSED_ANSWER = "refused"
 ATTACHMENTS_FROM = 1000
 """Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
 
-MAX_MAPPED = 64 * 1024 * 1024
-"""A first payload part larger than this is no XML to map."""
+LARGE = 1024 * 1024
+"""A payload with more octets is translated in a thread, so that others need not wait for it."""
 
 _log = get_logger()
 
@@ -91,7 +92,10 @@ async def map_message(bridge: Bridge, job: Job) -> None:
     """Translate one received message and store the outcome, or park it with its reason."""
     message, payload = await bridge.store.read(lambda tx: load_message(tx, job.subject_key))
     with tracing.span("message.map", message.exchange, message_id=message.message_id):
-        outcome = translate(bridge, message, payload)
+        if payload is not None and len(payload) > LARGE:
+            outcome = await asyncio.to_thread(translate, bridge, message, payload)
+        else:
+            outcome = translate(bridge, message, payload)
         match outcome:
             case Parked(reason=reason):
                 await _park(bridge, job, message, reason)
@@ -109,9 +113,11 @@ def correlation_of(namespace: UUID, message: Message) -> str:
 def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Translated | Parked:
     """Run the mapping and check every event against the profile. Changes nothing."""
     if payload is None:
-        return Parked(reason=f"the message has no payload to map, or one of more than {MAX_MAPPED} octets")
+        return Parked(
+            reason=f"the message has no payload to map, or one of more than {MAX_PAYLOAD_OCTETS} octets"
+        )
     try:
-        root = parse_xml(payload)
+        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
     except PeerError as error:
         return Parked(reason=f"the payload is not readable XML: {error}")
     name = etree.QName(root)
@@ -141,7 +147,7 @@ def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
     """A message with its first payload, when that may be XML to map. Raises NoSuchRow."""
     message = get_message(tx, key)
     parts = payloads_of(tx, key)
-    if not parts or parts[0].size > MAX_MAPPED:
+    if not parts or parts[0].size > MAX_PAYLOAD_OCTETS:
         return message, None
     return message, read_blob(tx, parts[0].blob)
 

@@ -17,7 +17,7 @@ from uuid import UUID, uuid5
 
 from lxml import etree
 
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import EventRejected, PeerError
 from bridge.hub.event import AttributeValue, make_event
 from bridge.hub.event import Event as CloudEvent
@@ -116,7 +116,7 @@ class Message:
 def try_message(trial: Trial, payload: bytes) -> Events | Refused:
     """Read a payload and make its events, checked against the hub profile. Raises nothing."""
     try:
-        root = parse_xml(payload)
+        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
     except PeerError as error:
         return Refused(mapping=None, code=UNREADABLE, text=f"no XML that the bridge reads: {error}")
     program = trial.mappings.for_xml(str(root.tag), service=trial.service, action=trial.action)
