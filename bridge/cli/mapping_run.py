@@ -18,6 +18,7 @@ from bridge.cli.mapping_inputs import (
     ResourceOption,
     ServiceOption,
     ToOption,
+    XsdOption,
     is_event,
     make_trial,
     read_input,
@@ -73,6 +74,7 @@ def run(
     random: Annotated[
         bool, typer.Option("--random", help="New ids each time, and the clock of this machine.")
     ] = False,
+    xsd: XsdOption = None,
     json: Annotated[bool, typer.Option("--json", help="Always so: one JSON document per line.")] = True,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
@@ -92,6 +94,7 @@ def run(
         now=now,
         levels=levels,
         random=random,
+        xsd=xsd,
     )
     wish = Wish(level=level, back=back, resource=read_resource(resource), ref=read_ref(ref), only=only)
     good = True

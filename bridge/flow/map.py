@@ -24,13 +24,14 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.xsd import RECEIVED
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
 from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
-from bridge.mapping.context import Answer, EventDraft, Mapped
+from bridge.mapping.context import Answer, EventDraft, Finding, Mapped
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import put_blob, read_blob
 from bridge.store.events import add_event
@@ -66,6 +67,9 @@ REFUSED_ANSWER = "refused"
 ATTACHMENTS_FROM = 1000
 """Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
 
+MAX_TOLD = 20
+"""Of the findings of a message that was mapped, at most so many stand on its timeline."""
+
 LARGE = 1024 * 1024
 """A payload with more octets is translated in a thread, so that others need not wait for it."""
 
@@ -86,6 +90,8 @@ class Translated:
     mapping: str
     mapped: Mapped
     events: tuple[CloudEvent, ...]
+    findings: tuple[Finding, ...] = ()
+    """What the mapping and the XSD have to say, and let pass."""
 
 
 async def map_message(bridge: Bridge, job: Job) -> None:
@@ -131,6 +137,9 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     outcome = run_mapping(program, root, context=mapping_context(bridge, message))
     if not isinstance(outcome, Mapped):
         return Parked(reason="; ".join(f"{f.rule} {f.text}" for f in outcome.findings))
+    faults = bridge.schemas.findings(RECEIVED, program, root)
+    if faults and bridge.settings.mappings.xsd_received == "wait":
+        return Parked(reason="; ".join(str(fault) for fault in faults))
     events = tuple(_event(bridge, message, draft) for draft in outcome.events)
     broken = [
         f"{finding.rule} {finding.text}"
@@ -140,7 +149,12 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     ]
     if broken:
         return Parked(reason="; ".join(broken))
-    return Translated(mapping=f"{program.name}@{program.version}", mapped=outcome, events=events)
+    return Translated(
+        mapping=f"{program.name}@{program.version}",
+        mapped=outcome,
+        events=events,
+        findings=(*outcome.findings, *faults),
+    )
 
 
 def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
@@ -212,7 +226,7 @@ async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated)
             side="bridge",
             what="message.mapped",
             outcome="ok",
-            detail={"mapping": outcome.mapping, "events": _ids(rows)},
+            detail={"mapping": outcome.mapping, "events": _ids(rows), "findings": _told(outcome.findings)},
         )
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
@@ -345,6 +359,11 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
         at=now,
         changed_at=now,
     )
+
+
+def _told(findings: tuple[Finding, ...]) -> str:
+    more = f"; and {len(findings) - MAX_TOLD} more" if len(findings) > MAX_TOLD else ""
+    return "; ".join(str(finding) for finding in findings[:MAX_TOLD]) + more
 
 
 def _ids(rows: Sequence[Event]) -> str:

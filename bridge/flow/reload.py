@@ -16,6 +16,7 @@ from bridge.flow.agreements import agreement_files, load_agreements, usable_agre
 from bridge.flow.bridge import Bridge
 from bridge.flow.mapping_folder import mapping_paths, read_mapping_files
 from bridge.flow.trust import load_trust
+from bridge.flow.xsd import read_schemas, xsd_files
 from bridge.log import get_logger
 from bridge.mapping.cases import run_cases
 from bridge.mapping.load import MappingSet, read_mapping_set
@@ -86,7 +87,10 @@ class Watch:
             bridge.problems[AGREEMENTS] = refused
 
     def _take_mappings(self) -> None:
-        self._bridge.mappings = checked_mappings(self._bridge.settings.mappings.folder)
+        settings = self._bridge.settings.mappings
+        found = checked_mappings(settings.folder)
+        schemas = read_schemas(settings.xsd, found.programs)
+        self._bridge.mappings, self._bridge.schemas = found, schemas
 
     def _take_trust(self) -> None:
         self._bridge.gate.trust = load_trust(self._bridge.settings)
@@ -95,8 +99,10 @@ class Watch:
         return _stamp(agreement_files(self._bridge.settings.agreements.folder))
 
     def _mapping_stamp(self) -> _Stamp:
-        folder = self._bridge.settings.mappings.folder
-        return _stamp(mapping_paths(folder, cases=True), below=folder)
+        settings = self._bridge.settings.mappings
+        return _stamp(mapping_paths(settings.folder, cases=True), below=settings.folder) | _stamp(
+            file for path in settings.xsd.values() for file in xsd_files(path)
+        )
 
     def _trust_stamp(self) -> _Stamp:
         tls = self._bridge.settings.partner_listener.tls

@@ -333,7 +333,11 @@ GOES = [
     ),
     ("M914", ("<JZ:indicatieSASHIngevuld>Nee</JZ:indicatieSASHIngevuld>", ""), None),
     ("M916", ("<JZ:betreft ", "tekst<JZ:betreft "), None),
-    ("M917", ("<JZ:datumIncident>20260114<", '<JZ:datumIncident noValue="geenWaarde"><'), None),
+    (
+        "M917",
+        ("<JZ:datumIncident>20260114<", '<JZ:datumIncident xsi:nil="true" noValue="geenWaarde"><'),
+        None,
+    ),
 ]
 
 
