@@ -27,6 +27,7 @@ from bridge.flow.mapping_folder import read_mapping_files as read_mapping_files
 from bridge.flow.reload import AGREEMENTS
 from bridge.flow.revocation import with_fetched
 from bridge.flow.trust import Gate, load_trust
+from bridge.flow.xsd import read_schemas
 from bridge.hub.client import HubClient, HubClientSettings
 from bridge.hub.dialect import dialect_named
 from bridge.hub.profile import default_profile
@@ -64,6 +65,7 @@ async def assemble(
         stale_for=timedelta(hours=settings.trust.stale_crl_hours),
     )
     mappings = mappings or load_mapping_folder(settings.mappings.folder)
+    schemas = read_schemas(settings.mappings.xsd, mappings.programs)
     person_key = load_person_key(settings.identifiers.person_key_file)
     store = Store.open(settings.store.url, create=True, masters=load_master_keys(settings.store.encryption))
     store.on_write = metrics.store_written
@@ -89,6 +91,7 @@ async def assemble(
                 gate=gate,
                 agreements=agreements,
                 mappings=mappings,
+                schemas=schemas,
                 profile=replace(default_profile(), melding_needs_person=settings.hub.report_needs_person),
                 person_key=person_key,
                 hub=HubClient(

@@ -21,8 +21,10 @@ from bridge.ebms.cpa_model import Agreement
 from bridge.ebms.model import PartyId
 from bridge.ebms.oin import environment_suffix, oin_in
 from bridge.errors import ConfigError
+from bridge.flow.xsd import read_schemas
 from bridge.mapping.diagnostics import Severity, ordered
 from bridge.mapping.load import load_files
+from bridge.mapping.program import Program
 
 _HTTPS_PORT = 443
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -148,6 +150,19 @@ def _own_certificates(case: Case) -> tuple[x509.Certificate, ...]:
 # --- mappings, store
 
 
+def _xsds(case: Case, programs: tuple[Program, ...]) -> Iterator[Finding]:
+    where = case.settings.mappings.xsd
+    try:
+        known = read_schemas(where, programs).by_root
+    except ConfigError as error:
+        yield from errors(Group.MAPPINGS, "mappings.xsd", error.problems)
+        return
+    gone = sorted({p.root.name for p in programs if p.standard.folder in where and p.root.tag not in known})
+    if gone:
+        text = f"no XSD declares {', '.join(gone)}; these are judged by their structure descriptions alone"
+        yield _say(Group.MAPPINGS, Level.HINT, "mappings.xsd", text)
+
+
 def mappings(case: Case) -> Iterator[Finding]:
     where, folder = "mappings.folder", case.settings.mappings.folder
     if not folder.is_dir():
@@ -164,6 +179,7 @@ def mappings(case: Case) -> Iterator[Finding]:
         hint = f". {one.hint}" if one.hint else ""
         level = Level.ERROR if one.severity is Severity.ERROR else Level.WARNING
         yield _say(Group.MAPPINGS, level, str(one.span), f"{one.code} {one.text}{hint}")
+    yield from _xsds(case, compiled.programs)
     if not compiled.programs:
         text = "holds no mapping, so every message waits"
         yield _say(Group.MAPPINGS, Level.WARNING, where, text)

@@ -18,7 +18,7 @@ from bridge.cli.mapping_inputs import RECEIVER, SENDER, read_input
 from bridge.cli.opened import open_store
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import ConfigError, PeerError
 from bridge.flow.map import load_message
 from bridge.flow.try_out import Trial, reading_context
@@ -107,7 +107,7 @@ def read_corpus(folder: Path | None, new: Loaded) -> dict[str, etree._Element]:
     messages: dict[str, etree._Element] = {}
     for name, octets in found.items():
         try:
-            messages[name] = parse_xml(octets)
+            messages[name] = parse_xml(octets, limits=PAYLOAD_LIMITS)
         except PeerError as error:
             tell(f"{name} is passed over: {error}")
     if not messages:
@@ -125,7 +125,7 @@ def read_history(config: Path, last: int) -> dict[str, etree._Element]:
             try:
                 _, payload = opened.store.read_sync(partial(_load, key=row.key))
                 if payload is not None:
-                    messages[row.key] = parse_xml(payload)
+                    messages[row.key] = parse_xml(payload, limits=PAYLOAD_LIMITS)
             except (PeerError, ContentPurged) as error:
                 tell(f"{row.key} is passed over: {error}")
     if not messages:

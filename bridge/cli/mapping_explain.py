@@ -27,7 +27,7 @@ from bridge.cli.mapping_inputs import (
 )
 from bridge.cli.options import DEFAULT_CONFIG, Json
 from bridge.cli.output import print_documents, print_heading, print_table, tell
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import BridgeError
 from bridge.flow.try_out import Refused, Trial, reading_context, try_event, try_message
 from bridge.mapping.context import Finding, Mapped, RefExchange, TraceLine
@@ -107,7 +107,7 @@ def _of_message(trial: Trial, octets: bytes, reveal: bool) -> Told:
     tried = try_message(trial, octets)
     if isinstance(tried, Refused) and tried.mapping is None:
         raise NothingToExplain(tried.text)
-    root = parse_xml(octets)
+    root = parse_xml(octets, limits=PAYLOAD_LIMITS)
     program = trial.mappings.for_xml(str(root.tag), service=trial.service, action=trial.action)
     assert program is not None, "it was found a moment ago"
     explained = explain_message(program, root, context=reading_context(trial, "explain"))

@@ -15,6 +15,7 @@ import typer
 
 from bridge.errors import ConfigError
 from bridge.flow.try_out import NAMESPACE, Trial
+from bridge.flow.xsd import NO_SCHEMAS, Schemas, read_schemas
 from bridge.mapping.context import RefExchange
 from bridge.mapping.load import MappingSet
 
@@ -82,6 +83,31 @@ NowOption = Annotated[
 ]
 
 
+XsdOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--xsd",
+        metavar="[STANDARD=]FILE|DIR",
+        help="Judge messages by these XSDs as well. With several message standards write which: stuf-jz=xsd/.",
+    ),
+]
+
+
+def read_xsds(given: list[str] | None, mappings: MappingSet) -> Schemas:
+    """Raises BadParameter and ConfigError."""
+    if not given:
+        return NO_SCHEMAS
+    standards = sorted({program.standard.folder for program in mappings.programs})
+    where: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.rpartition("=")
+        if not equals and len(standards) != 1:
+            known = ", ".join(standards)
+            raise typer.BadParameter(f"write STANDARD={text}; standards are {known}", param_hint="--xsd")
+        where[name or standards[0]] = Path(path)
+    return read_schemas(where, mappings.programs)
+
+
 def make_trial(
     mappings: MappingSet,
     *,
@@ -92,6 +118,7 @@ def make_trial(
     now: str | None,
     levels: bool = False,
     random: bool = False,
+    xsd: list[str] | None = None,
 ) -> Trial:
     """From the options. Raises BadParameter."""
     moment = read_now(now)
@@ -104,6 +131,7 @@ def make_trial(
         levels=levels,
         now=datetime.now(UTC) if random and moment is None else moment,
         namespace=uuid4() if random else NAMESPACE,
+        schemas=read_xsds(xsd, mappings),
     )
 
 

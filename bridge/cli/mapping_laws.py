@@ -17,7 +17,7 @@ from typing import Final
 from lxml import etree
 
 from bridge.cli.mapping_inputs import RECEIVER, SENDER
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.flow.try_out import MOMENT, Trial, reading_context, writing_context
 from bridge.mapping.cases import event_view
 from bridge.mapping.compose import compose_message
@@ -91,7 +91,7 @@ def _broken(program: Program, message: etree._Element, seed: int) -> str:
     )
     if not isinstance(made, Composed):
         return f"composing again is refused: {'; '.join(str(f) for f in made.findings[:5])}"
-    again = parse_xml(made.payload)
+    again = parse_xml(made.payload, limits=PAYLOAD_LIMITS)
     free = frozenset(_written_from_elsewhere(program))
     for found in xml_differences(program, message, again):
         if _NUMBER.sub("", found.path).removesuffix("/text()") not in free:

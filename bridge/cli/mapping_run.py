@@ -18,6 +18,7 @@ from bridge.cli.mapping_inputs import (
     ResourceOption,
     ServiceOption,
     ToOption,
+    XsdOption,
     is_event,
     make_trial,
     read_input,
@@ -26,7 +27,7 @@ from bridge.cli.mapping_inputs import (
 )
 from bridge.cli.options import DEFAULT_CONFIG
 from bridge.cli.output import print_documents
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.flow.try_out import INZAGE, Events, Message, Refused, Trial, try_event, try_message
 from bridge.hub.event import to_members, write_structured
 from bridge.mapping.context import Finding, RefExchange
@@ -73,6 +74,7 @@ def run(
     random: Annotated[
         bool, typer.Option("--random", help="New ids each time, and the clock of this machine.")
     ] = False,
+    xsd: XsdOption = None,
     json: Annotated[bool, typer.Option("--json", help="Always so: one JSON document per line.")] = True,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
@@ -92,6 +94,7 @@ def run(
         now=now,
         levels=levels,
         random=random,
+        xsd=xsd,
     )
     wish = Wish(level=level, back=back, resource=read_resource(resource), ref=read_ref(ref), only=only)
     good = True
@@ -188,7 +191,7 @@ def _compose_back(trial: Trial, made: Events) -> Document:
     )
     if isinstance(again, Refused):
         return {"back": {"problem": again.text}}
-    found = xml_differences(made.program, made.root, parse_xml(again.composed.payload))
+    found = xml_differences(made.program, made.root, parse_xml(again.composed.payload, limits=PAYLOAD_LIMITS))
     differences = [{"path": d.path, "read": d.old, "composed": d.new} for d in found]
     message = message_document("", again)["message"]
     return {"message": message, "back": {"same": not differences, "differences": differences}}

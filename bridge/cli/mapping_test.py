@@ -20,10 +20,12 @@ from bridge.cli.mapping_files import (
     load_paths,
     meant,
 )
+from bridge.cli.mapping_inputs import XsdOption, read_xsds
 from bridge.cli.mapping_laws import LawBroken, check_laws
 from bridge.cli.options import DEFAULT_CONFIG, Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
-from bridge.mapping.cases import CaseResult, run_cases
+from bridge.flow.xsd import COMPOSED, Schemas
+from bridge.mapping.cases import CaseResult, Judge, run_cases
 from bridge.mapping.cases import coverage as unread_rows
 from bridge.mapping.diagnostics import render
 from bridge.mapping.load import MappingSet
@@ -64,6 +66,7 @@ def test(
         Format,
         typer.Option("--format", help="text for people; json, one per line; junit for a build server."),
     ] = Format.TEXT,
+    xsd: XsdOption = None,
     json: Json = False,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
@@ -74,7 +77,8 @@ def test(
     """
     loaded, wanted = load_paths(paths, config)
     compiled = loaded.compiled()
-    results = tuple(r for r in run_cases(compiled, loaded.files) if _is_wanted(r, wanted, only))
+    judge = _judge(read_xsds(xsd, compiled)) if xsd else None
+    results = tuple(r for r in run_cases(compiled, loaded.files, judge=judge) if _is_wanted(r, wanted, only))
     broken = _broken_laws(compiled, laws, wanted, only)
     shape = Format.JSON if json else format
     match shape:
@@ -90,6 +94,13 @@ def test(
     failed = [r for r in results if not r.ok and r.file not in updated]
     if failed or broken:
         raise typer.Exit(1)
+
+
+def _judge(schemas: Schemas) -> Judge:
+    def judge(program: Program, root: etree._Element) -> tuple[str, ...]:
+        return tuple(f"{one.place}: {one.text}" for one in schemas.findings(COMPOSED, program, root))
+
+    return judge
 
 
 def coverage(mappings: Folder = None, json: Json = False, config: Config = DEFAULT_CONFIG) -> None:

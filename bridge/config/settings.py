@@ -30,6 +30,16 @@ class AgreementSettings(Section):
 
 class MappingSettings(Section):
     folder: FilePath = Field(default=Path("mappings"), description="Folder with the mapping files.")
+    xsd: dict[str, FilePath] = Field(
+        default={},
+        description="XSDs by which messages are judged as well, per message standard (a folder of the mappings): "
+        "an XSD file, or a folder with XSDs. Empty: the structure descriptions alone.",
+    )
+    xsd_received: Literal["report", "wait"] = Field(
+        default="report",
+        description="A received message that its XSD refuses: mapped, and the faults reported on its timeline; or it "
+        "waits for a person. A composed one is never sent.",
+    )
 
 
 class IdentifierSettings(Section):

@@ -57,6 +57,10 @@ class XmlLimits:
 
 DEFAULT_LIMITS = XmlLimits()
 
+MAX_PAYLOAD_OCTETS = 64 * 1024 * 1024
+PAYLOAD_LIMITS = XmlLimits(max_octets=MAX_PAYLOAD_OCTETS)
+"""Of a business payload: files stand in it as base64, about 35 MB of XML in practice."""
+
 
 class XmlProblem(PeerError):
     """The octets are no XML that the bridge reads. The text names rule and place, never content."""

@@ -15,6 +15,7 @@ from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair
 from bridge.ebms.model import Content, Party, PartyId
 from bridge.flow.trust import Gate, Trust
+from bridge.flow.xsd import NO_SCHEMAS, Schemas
 from bridge.hub.client import HubClient
 from bridge.hub.profile import Profile
 from bridge.ids import Key
@@ -94,6 +95,7 @@ class Bridge:
     gate: Gate
     agreements: Agreements = field(repr=False)
     mappings: MappingSet = field(repr=False)
+    schemas: Schemas = field(default=NO_SCHEMAS, repr=False)
     profile: Profile
     person_key: bytes = field(repr=False)
     hub: HubClient

@@ -17,6 +17,7 @@ from bridge import metrics
 from bridge.config import PartnerSettings
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.model import Octets, Part, PartyId, Service
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import ConfigError
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, OwnIdentity
@@ -26,6 +27,7 @@ from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, 
 from bridge.flow.order import OutOfTurn
 from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
 from bridge.flow.peers import note_source_failure
+from bridge.flow.xsd import COMPOSED
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
 from bridge.hub.reader import read_structured
@@ -269,7 +271,12 @@ def _compose(
         )
     )
     context = composing_context(bridge, own, whom.partner)
-    return compose_message(program, view, resource=resource, ref=ref, context=context)
+    made = compose_message(program, view, resource=resource, ref=ref, context=context)
+    if isinstance(made, Composed):
+        sent = parse_xml(made.payload, limits=PAYLOAD_LIMITS)
+        faults = bridge.schemas.findings(COMPOSED, program, sent)
+        return Rejected(findings=faults) if faults else made
+    return made
 
 
 def _terms(bridge: Bridge, own: OwnIdentity, whom: _Concerned, composed: Composed) -> Terms | None:

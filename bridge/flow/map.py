@@ -6,6 +6,7 @@ waits whole (PARKED) with its reason, until the mapping is mended and the messag
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,20 +17,21 @@ from lxml import etree
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import MAX_PAYLOAD_OCTETS, PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
 from bridge.flow import publish, tracing
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.xsd import RECEIVED
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
 from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
-from bridge.mapping.context import Answer, EventDraft, Mapped
+from bridge.mapping.context import Answer, EventDraft, Finding, Mapped
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import put_blob, read_blob
 from bridge.store.events import add_event
@@ -65,8 +67,11 @@ REFUSED_ANSWER = "refused"
 ATTACHMENTS_FROM = 1000
 """Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
 
-MAX_MAPPED = 64 * 1024 * 1024
-"""A first payload part larger than this is no XML to map."""
+MAX_TOLD = 20
+"""Of the findings of a message that was mapped, at most so many stand on its timeline."""
+
+LARGE = 1024 * 1024
+"""A payload with more octets is translated in a thread, so that others need not wait for it."""
 
 _log = get_logger()
 
@@ -85,13 +90,18 @@ class Translated:
     mapping: str
     mapped: Mapped
     events: tuple[CloudEvent, ...]
+    findings: tuple[Finding, ...] = ()
+    """What the mapping and the XSD have to say, and let pass."""
 
 
 async def map_message(bridge: Bridge, job: Job) -> None:
     """Translate one received message and store the outcome, or park it with its reason."""
     message, payload = await bridge.store.read(lambda tx: load_message(tx, job.subject_key))
     with tracing.span("message.map", message.exchange, message_id=message.message_id):
-        outcome = translate(bridge, message, payload)
+        if payload is not None and len(payload) > LARGE:
+            outcome = await asyncio.to_thread(translate, bridge, message, payload)
+        else:
+            outcome = translate(bridge, message, payload)
         match outcome:
             case Parked(reason=reason):
                 await _park(bridge, job, message, reason)
@@ -109,9 +119,11 @@ def correlation_of(namespace: UUID, message: Message) -> str:
 def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Translated | Parked:
     """Run the mapping and check every event against the profile. Changes nothing."""
     if payload is None:
-        return Parked(reason=f"the message has no payload to map, or one of more than {MAX_MAPPED} octets")
+        return Parked(
+            reason=f"the message has no payload to map, or one of more than {MAX_PAYLOAD_OCTETS} octets"
+        )
     try:
-        root = parse_xml(payload)
+        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
     except PeerError as error:
         return Parked(reason=f"the payload is not readable XML: {error}")
     name = etree.QName(root)
@@ -125,6 +137,9 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     outcome = run_mapping(program, root, context=mapping_context(bridge, message))
     if not isinstance(outcome, Mapped):
         return Parked(reason="; ".join(f"{f.rule} {f.text}" for f in outcome.findings))
+    faults = bridge.schemas.findings(RECEIVED, program, root)
+    if faults and bridge.settings.mappings.xsd_received == "wait":
+        return Parked(reason="; ".join(str(fault) for fault in faults))
     events = tuple(_event(bridge, message, draft) for draft in outcome.events)
     broken = [
         f"{finding.rule} {finding.text}"
@@ -134,14 +149,19 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     ]
     if broken:
         return Parked(reason="; ".join(broken))
-    return Translated(mapping=f"{program.name}@{program.version}", mapped=outcome, events=events)
+    return Translated(
+        mapping=f"{program.name}@{program.version}",
+        mapped=outcome,
+        events=events,
+        findings=(*outcome.findings, *faults),
+    )
 
 
 def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
     """A message with its first payload, when that may be XML to map. Raises NoSuchRow."""
     message = get_message(tx, key)
     parts = payloads_of(tx, key)
-    if not parts or parts[0].size > MAX_MAPPED:
+    if not parts or parts[0].size > MAX_PAYLOAD_OCTETS:
         return message, None
     return message, read_blob(tx, parts[0].blob)
 
@@ -206,7 +226,7 @@ async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated)
             side="bridge",
             what="message.mapped",
             outcome="ok",
-            detail={"mapping": outcome.mapping, "events": _ids(rows)},
+            detail={"mapping": outcome.mapping, "events": _ids(rows), "findings": _told(outcome.findings)},
         )
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
@@ -339,6 +359,11 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
         at=now,
         changed_at=now,
     )
+
+
+def _told(findings: tuple[Finding, ...]) -> str:
+    more = f"; and {len(findings) - MAX_TOLD} more" if len(findings) > MAX_TOLD else ""
+    return "; ".join(str(finding) for finding in findings[:MAX_TOLD]) + more
 
 
 def _ids(rows: Sequence[Event]) -> str:

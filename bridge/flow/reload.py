@@ -17,6 +17,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.mapping_folder import mapping_paths, read_mapping_files
 from bridge.flow.revocation import problems_of, with_fetched
 from bridge.flow.trust import load_trust
+from bridge.flow.xsd import read_schemas, xsd_files
 from bridge.log import get_logger
 from bridge.mapping.cases import run_cases
 from bridge.mapping.load import MappingSet, read_mapping_set
@@ -91,7 +92,10 @@ class Watch:
             bridge.problems[AGREEMENTS] = refused
 
     def _take_mappings(self) -> None:
-        self._bridge.mappings = checked_mappings(self._bridge.settings.mappings.folder)
+        settings = self._bridge.settings.mappings
+        found = checked_mappings(settings.folder)
+        schemas = read_schemas(settings.xsd, found.programs)
+        self._bridge.mappings, self._bridge.schemas = found, schemas
 
     def _take_trust(self) -> None:
         rows = self._bridge.store.read_sync(fetched_lists)
@@ -110,8 +114,10 @@ class Watch:
         return _stamp(agreement_files(self._bridge.settings.agreements.folder))
 
     def _mapping_stamp(self) -> _Stamp:
-        folder = self._bridge.settings.mappings.folder
-        return _stamp(mapping_paths(folder, cases=True), below=folder)
+        settings = self._bridge.settings.mappings
+        return _stamp(mapping_paths(settings.folder, cases=True), below=settings.folder) | _stamp(
+            file for path in settings.xsd.values() for file in xsd_files(path)
+        )
 
     def _list_stamp(self) -> _Stamp:
         try:

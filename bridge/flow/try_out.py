@@ -17,8 +17,9 @@ from uuid import UUID, uuid5
 
 from lxml import etree
 
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import EventRejected, PeerError
+from bridge.flow.xsd import COMPOSED, NO_SCHEMAS, RECEIVED, Schemas
 from bridge.hub.event import AttributeValue, make_event
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
@@ -69,6 +70,8 @@ class Trial:
     """None: a fixed moment, or that of the newest event when it is later."""
     namespace: UUID = NAMESPACE
     profile: Profile = field(default_factory=default_profile)
+    schemas: Schemas = NO_SCHEMAS
+    """The XSDs that have a say as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,7 @@ class Message:
 def try_message(trial: Trial, payload: bytes) -> Events | Refused:
     """Read a payload and make its events, checked against the hub profile. Raises nothing."""
     try:
-        root = parse_xml(payload)
+        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
     except PeerError as error:
         return Refused(mapping=None, code=UNREADABLE, text=f"no XML that the bridge reads: {error}")
     program = trial.mappings.for_xml(str(root.tag), service=trial.service, action=trial.action)
@@ -127,6 +130,8 @@ def try_message(trial: Trial, payload: bytes) -> Events | Refused:
     outcome = reading.run(root)
     if isinstance(outcome, Rejected):
         return _rejected(program, outcome.findings)
+    faults = trial.schemas.findings(RECEIVED, program, root)
+    outcome = replace(outcome, findings=(*outcome.findings, *faults))
     events = tuple(_event(trial, draft, digest, at, outcome) for at, draft in enumerate(outcome.events))
     broken = [
         finding
@@ -259,6 +264,8 @@ def _first_that_composes(
         outcome = writing.run()
         if isinstance(outcome, Rejected):
             refused.append(_rejected(program, outcome.findings))
+        elif faults := _composed_faults(trial, program, outcome):
+            refused.append(_rejected(program, faults))
         elif trial.action in (None, outcome.action):
             service = outcome.service or trial.service
             made.append(Message(mapping=program.label, writing=writing, composed=outcome, service=service))
@@ -268,6 +275,12 @@ def _first_that_composes(
     if not made:
         return _all_refused(refused)
     return replace(made[0], others=tuple(other.mapping for other in made[1:]))
+
+
+def _composed_faults(trial: Trial, program: Program, made: Composed) -> tuple[Finding, ...]:
+    if not trial.schemas.by_root:
+        return ()
+    return trial.schemas.findings(COMPOSED, program, parse_xml(made.payload, limits=PAYLOAD_LIMITS))
 
 
 def _all_refused(refused: list[Refused]) -> Refused:

@@ -16,7 +16,7 @@ resource; composing what was read gives the same message, and reading that gives
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +45,8 @@ from bridge.mapping.trace import trace_lines
 from bridge.mapping.yamltree import Scalar, Sequence, Table, Tree, read_yaml
 
 Json = Any
+Judge = Callable[[Program, etree._Element], tuple[str, ...]]
+"""What an outside judge, such as an XSD, has against a message; each with its place."""
 NAMESPACE = UUID("6f1c1f0e-0000-5000-8000-000000000001")
 PERSON_KEY = b"the key of the cases, not of any bridge"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -67,16 +69,19 @@ class CaseResult:
 
 
 def run_cases(
-    mappings: MappingSet, files: Mapping[str, str], *, only: str | None = None
+    mappings: MappingSet, files: Mapping[str, str], *, only: str | None = None, judge: Judge | None = None
 ) -> tuple[CaseResult, ...]:
-    """Runs the cases of all mappings, or of the one named. Raises nothing: a broken case is a finding."""
+    """Runs the cases of all mappings, or of the one named. Raises nothing: a broken case is a finding.
+
+    `judge` has a say about every message that is composed, and about each input of which a case expects no finding.
+    """
     results: list[CaseResult] = []
     for program in mappings.programs:
         if only is not None and program.name != only:
             continue
         folder = program.file.removesuffix(".map.yaml") + ".cases/"
         for file in sorted(f for f in files if f.startswith(folder) and f.endswith(".yaml")):
-            results.append(_Case(program, file, folder, files).run())
+            results.append(_Case(program, file, folder, files, judge).run())
     return tuple(results)
 
 
@@ -99,8 +104,11 @@ def _row_names(program: Program) -> frozenset[str]:
 
 
 class _Case:
-    def __init__(self, program: Program, file: str, folder: str, files: Mapping[str, str]) -> None:
+    def __init__(
+        self, program: Program, file: str, folder: str, files: Mapping[str, str], judge: Judge | None
+    ) -> None:
         self.program = program
+        self.judge = judge
         self.file = file
         self.folder = folder
         self.files = files
@@ -224,6 +232,8 @@ class _Case:
         self.findings(then, findings, rejected=isinstance(outcome, Rejected))
         if isinstance(outcome, Rejected):
             return
+        if not findings:
+            self.judged(root, "the message")
         self.attachments = {a.reference: a.content for a in outcome.attachments}
         self.outcome(then, outcome)
         self.leak(given, root, reading, outcome)
@@ -300,6 +310,10 @@ class _Case:
             at = wanted.span if wanted is not None else self.span
             self.fault("M502", at, f"the findings are {', '.join(rules) or 'none'}")
 
+    def judged(self, root: etree._Element, what: str) -> None:
+        for said in self.judge(self.program, root) if self.judge is not None else ():
+            self.fault("M506", self.span, f"{what} is not what the XSD allows at {said}")
+
     def leak(self, given: Table, root: etree._Element, reading: Reading, outcome: Mapped) -> None:
         context = self.context(given, levels=True)
         by_level = Reading(self.program, context).run(root)
@@ -325,6 +339,7 @@ class _Case:
         again = self.parse(made.payload.decode(), self.span)
         if again is None:
             return
+        self.judged(again, "the composed message")
         for change in xml_differences(self.program, root, again):
             if not any(place in change.path for place in tolerated):
                 self.fault("M504", self.span, f"composing again gives another message at {change}")
@@ -391,6 +406,7 @@ class _Case:
         root = self.parse(outcome.payload.decode(), self.span)
         if root is None:
             return
+        self.judged(root, "the composed message")
         header = {"service": outcome.service, "action": outcome.action, **outcome.header}
         for key, value in then.entries:
             if key.text == "message" and isinstance(value, Table):

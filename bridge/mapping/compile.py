@@ -36,13 +36,12 @@ from bridge.mapping.plan import (
 )
 from bridge.mapping.program import Getter, Group, Place, Program, Row, Way
 from bridge.mapping.standard import Standard, Vocabulary
-from bridge.mapping.structure import Attribute, Shape
+from bridge.mapping.structure import NO_VALUES, Attribute, Shape
 from bridge.mapping.types import Kind, Type
 from bridge.mapping.xpath import compile_xpath
 from bridge.mapping.yamltree import Scalar
 
 HEADER_PLACES = ("service", "action", "conversationId", "refToMessageId", "to")
-NO_VALUES = ("nietOndersteund", "nietGeautoriseerd", "geenWaarde", "waardeOnbekend", "vastgesteldOnbekend")
 _MISSING = re.compile(r"(omit|error|nil|default|row)(?:\((.*)\))?", re.DOTALL)
 
 

@@ -17,12 +17,11 @@ from bridge.mapping.machine import BaseMachine
 from bridge.mapping.model import MissingKind
 from bridge.mapping.order import made_order, rounds, tags_of
 from bridge.mapping.program import Group, Place, Program, Row, Scope, Way
-from bridge.mapping.structure import Block, Particle, Shape
+from bridge.mapping.structure import NO_VALUES, Block, Particle, Shape
 from bridge.mapping.trace import trace_lines
 from bridge.mapping.types import Kind, fault
 from bridge.mapping.xmlwrite import ILLEGAL, Made, write_xml
 
-NO_VALUES = ("nietOndersteund", "nietGeautoriseerd", "geenWaarde", "waardeOnbekend", "vastgesteldOnbekend")
 MAX_ITEMS = 20_000
 _ENTITY = "stuf:entiteittype"
 _PARTIAL = "stuf:indOnvolledigeDatum"

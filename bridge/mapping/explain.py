@@ -9,8 +9,9 @@ from lxml import etree
 
 from bridge.mapping.context import Context, Mapped, Rejected, TraceLine
 from bridge.mapping.program import Place, Program
-from bridge.mapping.run import Reading, line_of
+from bridge.mapping.run import Reading
 from bridge.mapping.trace import trace_lines
+from bridge.mapping.walk import line_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,39 @@ def _round(particle: Particle, left: dict[str, int]) -> list[str]:
     return [tag for below in particle.particles for tag in _round(below, left)]
 
 
+def fits(particles: tuple[Particle, ...], tags: Sequence[str]) -> bool:
+    """Whether elements in this order are what the particles of an element allow: order, number and choices."""
+    at = 0
+    for particle in particles:
+        at = _reach(particle, tags, at)
+        if at < 0:
+            return False
+    return at == len(tags)
+
+
+def _reach(particle: Particle, tags: Sequence[str], at: int) -> int:
+    """How far a particle with all its repeats reaches from a position; -1 when it cannot stand there."""
+    if isinstance(particle, Shape):
+        return _match(particle, tags, at)
+    low, high, made = particle.occurs.low, particle.occurs.high, 0
+    while high is None or made < high:
+        end = _once(particle, tags, at)
+        if end <= at:
+            return at if made >= low or end == at else -1
+        at, made = end, made + 1
+    return at
+
+
+def _once(block: Block, tags: Sequence[str], at: int) -> int:
+    if block.choice:
+        return max(_reach(below, tags, at) for below in block.particles)
+    for below in block.particles:
+        at = _reach(below, tags, at)
+        if at < 0:
+            return -1
+    return at
+
+
 def rounds(block: Block, tags: Sequence[str]) -> int | None:
     """How often the choice is made when its elements stand in this order; None when they cannot stand so."""
     at, made = 0, 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from bridge.mapping.model import MissingKind
 from bridge.mapping.program import Group, Place, Row
 from bridge.mapping.standard import Standard
-from bridge.mapping.structure import Shape
+from bridge.mapping.structure import Block, Shape
 from bridge.mapping.types import Kind
 
 
@@ -23,6 +23,7 @@ def lay_out(shape: Shape, key: str) -> Place:
         extra=shape.type.kind is Kind.EXTRA,
         entity=shape.type.kind is Kind.ENTITY,
         loose=shape.loose,
+        blocks=any(isinstance(particle, Block) for particle in shape.particles),
         required=tuple(c.tag for c in shape.children.values() if c.occurs.low > 0 and not c.optional_in),
     )
     for at, child in enumerate(shape.children.values()):

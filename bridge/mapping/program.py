@@ -159,6 +159,9 @@ class Place:
     extra: bool = False
     entity: bool = False
     loose: bool = False
+    """A choice in it repeats, so its children have no fixed order."""
+    blocks: bool = False
+    """It holds a choice or a group with a cardinality of its own."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)

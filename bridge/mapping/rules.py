@@ -398,6 +398,13 @@ _CASES = (
         "A mapping that nobody ever ran is a guess.",
         "vt-melding.cases/typical.yaml",
     ),
+    Rule(
+        "M506",
+        "error",
+        "With --xsd: the message of a case without findings, and what is composed, are what the XSD allows.",
+        "The structure description and the XSD must judge alike, else a partner refuses what the bridge sends.",
+        "mend the input of the case, or the structure description",
+    ),
 )
 
 _PROFILE = (
@@ -559,6 +566,13 @@ _READING = (
         "It was cut to what the place allows.",
         "read the whole text at the source",
     ),
+    Rule(
+        "M940",
+        "warning",
+        "A received message is what the XSD of its standard allows, where one is configured.",
+        "What the mapping needs it asks for itself; under mappings.xsd_received = wait the message waits.",
+        "tell the sender the place and the rule",
+    ),
 )
 
 _WRITING = (
@@ -581,6 +595,10 @@ _WRITING = (
     Rule(
         "M934", "error", "The event is one that the mapping answers to.",
         "match: event: lists the types.", "choose another mapping in the subscription",
+    ),
+    Rule(
+        "M941", "error", "A composed message is what the XSD of its standard allows, where one is configured.",
+        "The receiver would refuse it.", "mend the full data, or the structure description and the mapping",
     ),
     Rule(
         "M935", "error", "The earlier exchange is there when it is needed.",

@@ -24,6 +24,8 @@ from bridge.mapping.types import Type, read_type
 
 MAX_LINES = 5000
 XSI_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+NO_VALUES = ("nietOndersteund", "nietGeautoriseerd", "geenWaarde", "waardeOnbekend", "vastgesteldOnbekend")
+"""The reasons that StUF knows for having no value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

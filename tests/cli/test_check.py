@@ -371,3 +371,10 @@ def test_plain_hub_is_refused_in_production(check: Check) -> None:
 def test_no_secret_is_printed(check: Check, shell: Any) -> None:
     check(("https://hub.example/api", "https://user:s3cret@hub.example/"), code=1)
     assert "s3cret" not in shell.out + shell.err
+
+
+def test_an_xsd_that_cannot_be_used_is_found(check: Check, home: Path) -> None:
+    document = check(("[[partners]]", '[mappings.xsd]\nstuf-jz = "absent.xsd"\n[[partners]]'), code=1)
+    assert "mappings.xsd.stuf-jz: there is no mapping of a message standard stuf-jz" in told(
+        document, "mappings"
+    )

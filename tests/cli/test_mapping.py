@@ -397,3 +397,37 @@ def test_new_mapping_leaves_only_the_todos_to_lint(judge: Any, folder: Path, roo
     assert [
         one["text"] for one in judge.documents() if one["level"] == "error" and "todo" not in one["text"]
     ] == []
+
+
+# --- XSDs
+
+REFUSING = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"
+    targetNamespace="http://www.stufstandaarden.nl/koppelvlak/jz0100">
+  <xs:element name="vtMeldingDi01"><xs:complexType><xs:sequence/></xs:complexType></xs:element></xs:schema>"""
+
+
+@pytest.fixture
+def refusing(tmp_path: Path) -> str:
+    (tmp_path / "refusing.xsd").write_text(REFUSING, encoding="utf-8")
+    return str(tmp_path / "refusing.xsd")
+
+
+def test_run_with_an_xsd_tells_what_it_has_against_a_message(shell: Any, report: str, refusing: str) -> None:
+    assert shell.run("mapping", "run", report, "--xsd", refusing) == 0
+    (document,) = shell.documents()
+    assert document["events"]
+    [finding] = [one for one in document["findings"] if one["rule"] == "M940"]
+    assert finding["place"].startswith("/jz:vtMeldingDi01")
+
+
+def test_run_with_an_xsd_refuses_what_it_does_not_allow_to_be_composed(
+    shell: Any, report: str, refusing: str
+) -> None:
+    assert shell.run("mapping", "run", report, "--back", "--xsd", f"stuf-jz={refusing}") == 0
+    (document,) = shell.documents()
+    assert "M941" in document["back"]["problem"]
+
+
+def test_cases_are_judged_by_the_xsd_as_well(shell: Any, folder: Path, refusing: str) -> None:
+    assert shell.run("mapping", "test", str(folder), "--xsd", refusing) == 1
+    assert "M506" in shell.out

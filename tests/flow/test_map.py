@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -60,6 +61,18 @@ async def test_a_message_that_no_mapping_takes_waits_whole_with_its_reason(world
     assert message.reason == ("no mapping takes onbekend of service jeugd:meldingen:1.0, action vtMelding")
     assert world.exchanges()[0].state is ExchangeState.ATTENTION
     assert (await world.partner.acknowledged(result.message_id, 5)).header.action == "Acknowledgment"
+
+
+async def test_a_report_of_ten_megabytes_is_mapped_as_any_other(world: World) -> None:
+    story = b"Verzonnen verhaal. " * 540_000
+    payload = re.sub(
+        rb"(omschrijvingIncident[^>]*>)[^<]*<", lambda found: found[1] + story + b"<", world.sample, count=1
+    )
+    assert len(payload) > 10_000_000
+    await world.partner.send(payload, "vtMelding")
+    await world.work()
+    assert [message.state for message in world.messages()] == [MessageState.MAPPED]
+    assert len(world.events()) == 1
 
 
 @pytest.mark.parametrize("payload", [b"this is no xml", b"<a>", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'])

@@ -521,10 +521,10 @@ def test_a_report_without_a_number_is_written_back_without_one(
     [
         ("VT-00", "melding-afgewezen"),
         ("VT-99", "melding-afgewezen"),
-        ("VT-01-01", "uitkomst-melding-beschikbaar-gesteld"),
+        ("VT-01-01", "melding-opgepakt"),
         ("VT-01-02", "uitkomst-melding-beschikbaar-gesteld"),
         ("VT-01-03", "uitkomst-melding-beschikbaar-gesteld"),
-        ("VT-01-04", "uitkomst-melding-beschikbaar-gesteld"),
+        ("VT-01-04", "melding-opgepakt"),
         ("VT-02", "uitkomst-melding-beschikbaar-gesteld"),
         ("VT-03", "uitkomst-melding-beschikbaar-gesteld"),
         ("ZVH-01", "melding-opgepakt"),

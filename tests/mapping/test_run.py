@@ -317,7 +317,7 @@ def test_another_root_is_rejected(mappings: MappingSet, feedback: Make, context:
 def test_a_message_with_too_many_elements_is_rejected(
     mappings: MappingSet, report: Make, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.mapping.run.MAX_ELEMENTS", 10)
+    monkeypatch.setattr("bridge.mapping.walk.MAX_ELEMENTS", 10)
     assert rules(outcome_of(mappings, report(), context)) == ["M902", "M911"]
 
 
@@ -333,7 +333,11 @@ GOES = [
     ),
     ("M914", ("<JZ:indicatieSASHIngevuld>Nee</JZ:indicatieSASHIngevuld>", ""), None),
     ("M916", ("<JZ:betreft ", "tekst<JZ:betreft "), None),
-    ("M917", ("<JZ:datumIncident>20260114<", '<JZ:datumIncident noValue="geenWaarde"><'), None),
+    (
+        "M917",
+        ("<JZ:datumIncident>20260114<", '<JZ:datumIncident xsi:nil="true" noValue="geenWaarde"><'),
+        None,
+    ),
 ]
 
 

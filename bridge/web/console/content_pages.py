@@ -12,7 +12,7 @@ from aiohttp import web
 from lxml import etree
 from sqlalchemy import Connection
 
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context
@@ -65,7 +65,7 @@ def _explain(bridge: Bridge, message: Message, payload: bytes | None) -> Explana
     if payload is None:
         return None
     try:
-        root = parse_xml(payload)
+        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
     except PeerError:
         return None
     program = bridge.mappings.for_xml(
