@@ -17,6 +17,7 @@ from bridge.errors import ConfigError
 from bridge.flow.try_out import NAMESPACE, Trial
 from bridge.mapping.context import RefExchange
 from bridge.mapping.load import MappingSet
+from bridge.mapping.model import Fate
 
 MAX_OCTETS = 64 * 1024 * 1024
 STDIN = "-"
@@ -71,6 +72,12 @@ RefOption = Annotated[
         "--ref",
         metavar="FILE.json",
         help="The earlier exchange, for composing: messageId, conversationId, service, action, from, to, values.",
+    ),
+]
+AnswerOption = Annotated[
+    Fate | None,
+    typer.Option(
+        "--answer", help="Of a message: the technical answer that goes back to its sender when it fares so."
     ),
 ]
 OnlyOption = Annotated[

@@ -69,7 +69,7 @@ Body = dict[str, Any]
 @pytest.fixture(scope="module")
 def folder(all_files: dict[str, str]) -> dict[str, str]:
     """The five mappings with all that they share; those of others have tests of their own."""
-    ours = {f"stuf-jz/{name}.{kind}" for name in WAYS for kind in ("map.yaml", "cases")}
+    ours = {f"stuf-jz/{name}.{kind}" for name in (*WAYS, "bv01", "fo01") for kind in ("map.yaml", "cases")}
     return {
         name: text
         for name, text in all_files.items()
