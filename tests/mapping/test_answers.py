@@ -36,7 +36,9 @@ def every(all_files: dict[str, str]) -> MappingSet:
     return read_mapping_set(all_files)
 
 
-def answer(mappings: MappingSet, name: str, fate: str, context: Context, about: str = "zm-1") -> etree._Element:
+def answer(
+    mappings: MappingSet, name: str, fate: str, context: Context, about: str = "zm-1"
+) -> etree._Element:
     program = mappings.named(name)
     assert program is not None
     made = compose_answer(program, Answer(about=about, outcome=fate), ref=REF, context=context)
@@ -139,8 +141,14 @@ def test_a_system_name_too_short_for_the_standard_is_told_and_nothing_is_made(
     ("changes", "says"),
     [
         ([(ANSWERS, "answers: {handled: bv1}")], "M410 there is no mapping bv1"),
-        ([(ANSWERS, "answers: {handled: fo01}")], "M410 fo01 says refused, and handled needs one that says handled"),
-        ([(ANSWERS, "answers: {refused: bv01}")], "M410 bv01 says handled, and refused needs one that says refused"),
+        (
+            [(ANSWERS, "answers: {handled: fo01}")],
+            "M410 fo01 says refused, and handled needs one that says handled",
+        ),
+        (
+            [(ANSWERS, "answers: {refused: bv01}")],
+            "M410 bv01 says handled, and refused needs one that says refused",
+        ),
         ([(ANSWERS, "answers: {reused: bv03}")], "M410 bv03 composes no technical answer"),
         ([(ANSWERS, "answers: {reused: vto}")], "M410 vto composes no technical answer"),
         ([(REFERENCE, "")], "M411 an answer names the message by its number"),

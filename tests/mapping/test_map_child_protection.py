@@ -192,7 +192,9 @@ def test_there_is_nothing_to_say_about_the_mappings(folder: dict[str, str]) -> N
 
 
 def test_nothing_of_the_messages_is_dropped(five: MappingSet) -> None:
-    assert {program.name: program.dropped for program in five.programs} == dict.fromkeys(sorted(WAYS), ())
+    assert {
+        program.name: program.dropped for program in five.programs if program.name in WAYS
+    } == dict.fromkeys(sorted(WAYS), ())
 
 
 @pytest.mark.parametrize("mapping", WAYS)
