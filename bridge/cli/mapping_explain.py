@@ -12,6 +12,7 @@ from lxml import etree
 from bridge.cli.mapping_files import Config, Folder, load_folder
 from bridge.cli.mapping_inputs import (
     ActionOption,
+    AnswerOption,
     FromOption,
     NowOption,
     OnlyOption,
@@ -29,10 +30,19 @@ from bridge.cli.options import DEFAULT_CONFIG, Json
 from bridge.cli.output import print_documents, print_heading, print_table, tell
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import BridgeError
-from bridge.flow.try_out import Refused, Trial, reading_context, try_event, try_message
+from bridge.flow.try_out import (
+    Message,
+    Refused,
+    Trial,
+    reading_context,
+    try_answer,
+    try_event,
+    try_message,
+)
 from bridge.mapping.context import Finding, Mapped, RefExchange, TraceLine
 from bridge.mapping.explain import Left
 from bridge.mapping.explain import explain as explain_message
+from bridge.mapping.model import Fate
 from bridge.mapping.program import Program, Row, Scope
 from bridge.mapping.run import Reading
 
@@ -69,6 +79,7 @@ def explain(
     resource: ResourceOption = None,
     ref: RefOption = None,
     only: OnlyOption = None,
+    answer: AnswerOption = None,
     now: NowOption = None,
     json: Json = False,
     config: Config = DEFAULT_CONFIG,
@@ -89,6 +100,8 @@ def explain(
     octets = read_input(file)
     if is_event(file, octets):
         told = _of_event(trial, octets, read_resource(resource), read_ref(ref), only, reveal)
+    elif answer is not None:
+        told = _of_answer(trial, octets, answer, reveal)
     else:
         told = _of_message(trial, octets, reveal)
     if row is not None:
@@ -134,6 +147,18 @@ def _of_event(
     tried = try_event(trial, octets, resource=resource, ref=ref, only=only)
     if isinstance(tried, Refused):
         raise NothingToExplain(tried.text)
+    return _composed(tried, reveal)
+
+
+def _of_answer(trial: Trial, octets: bytes, fate: Fate, reveal: bool) -> Told:
+    made = try_message(trial, octets)
+    answer = made if isinstance(made, Refused) else try_answer(trial, made, fate)
+    if isinstance(answer, Refused):
+        raise NothingToExplain(answer.text)
+    return _composed(answer, reveal)
+
+
+def _composed(tried: Message, reveal: bool) -> Told:
     trace = tried.composed.trace
     if reveal:
         trace = tuple(_revealed(trace, dict(_values(tried.writing.top, ""))))

@@ -18,6 +18,7 @@ from bridge.flow.try_out import NAMESPACE, Trial
 from bridge.flow.xsd import NO_SCHEMAS, Schemas, read_schemas
 from bridge.mapping.context import RefExchange
 from bridge.mapping.load import MappingSet
+from bridge.mapping.model import Fate
 
 MAX_OCTETS = 64 * 1024 * 1024
 STDIN = "-"
@@ -72,6 +73,12 @@ RefOption = Annotated[
         "--ref",
         metavar="FILE.json",
         help="The earlier exchange, for composing: messageId, conversationId, service, action, from, to, values.",
+    ),
+]
+AnswerOption = Annotated[
+    Fate | None,
+    typer.Option(
+        "--answer", help="Of a message: the technical answer that goes back to its sender when it fares so."
     ),
 ]
 OnlyOption = Annotated[

@@ -10,6 +10,7 @@ import typer
 from bridge.cli.mapping_files import Config, Folder, load_folder
 from bridge.cli.mapping_inputs import (
     ActionOption,
+    AnswerOption,
     Files,
     FromOption,
     NowOption,
@@ -28,11 +29,21 @@ from bridge.cli.mapping_inputs import (
 from bridge.cli.options import DEFAULT_CONFIG
 from bridge.cli.output import print_documents
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
-from bridge.flow.try_out import INZAGE, Events, Message, Refused, Trial, try_event, try_message
+from bridge.flow.try_out import (
+    INZAGE,
+    Events,
+    Message,
+    Refused,
+    Trial,
+    try_answer,
+    try_event,
+    try_message,
+)
 from bridge.hub.event import to_members, write_structured
 from bridge.mapping.context import Finding, RefExchange
 from bridge.mapping.differences import xml_differences
 from bridge.mapping.levels import at_level
+from bridge.mapping.model import Fate
 
 Document = dict[str, Any]
 
@@ -46,6 +57,7 @@ class Wish:
     resource: Document | None = None
     ref: RefExchange | None = None
     only: str | None = None
+    answer: Fate | None = None
 
 
 def run(
@@ -70,6 +82,7 @@ def run(
     resource: ResourceOption = None,
     ref: RefOption = None,
     only: OnlyOption = None,
+    answer: AnswerOption = None,
     now: NowOption = None,
     random: Annotated[
         bool, typer.Option("--random", help="New ids each time, and the clock of this machine.")
@@ -96,7 +109,14 @@ def run(
         random=random,
         xsd=xsd,
     )
-    wish = Wish(level=level, back=back, resource=read_resource(resource), ref=read_ref(ref), only=only)
+    wish = Wish(
+        level=level,
+        back=back,
+        resource=read_resource(resource),
+        ref=read_ref(ref),
+        only=only,
+        answer=answer,
+    )
     good = True
     for name in files:
         document = run_file(trial, name, wish)
@@ -119,6 +139,7 @@ def run_file(trial: Trial, name: str, wish: Wish) -> Document:
     if isinstance(events, Refused):
         return refused_document(name, events)
     document = events_document(name, events, wish.level)
+    document |= _answered(trial, events, wish.answer) if wish.answer else {}
     return document | (_compose_back(trial, events) if wish.back else {})
 
 
@@ -137,6 +158,10 @@ def events_document(name: str, made: Events, level: int | None = None) -> Docume
     extra: Document = {}
     if answer is not None:
         extra["answer"] = {"about": answer.about, "outcome": answer.outcome}
+    if made.mapped.reference is not None:
+        extra["reference"] = made.mapped.reference.number
+    if made.program.answers:
+        extra["answers"] = {str(fate): named.text for fate, named in made.program.answers.items()}
     if made.mapped.attachments:
         extra["attachments"] = [
             {"reference": a.reference, "size": len(a.content)} for a in made.mapped.attachments
@@ -175,6 +200,14 @@ def _resource(made: Events, level: int | None) -> Document | None:
         return None
     body = draft.body if level is None else at_level(draft.body, draft.levels, level)
     return {"type": draft.type, "id": draft.id, "url": f"{INZAGE}/{draft.type}/{draft.id}", "body": body}
+
+
+def _answered(trial: Trial, made: Events, fate: Fate) -> Document:
+    """The technical answer; that there is none is no problem of the input."""
+    answer = try_answer(trial, made, fate)
+    if isinstance(answer, Refused):
+        return {"reply": {"problem": answer.text}}
+    return {"reply": {"mapping": answer.mapping, **message_document("", answer)["message"]}}
 
 
 def _compose_back(trial: Trial, made: Events) -> Document:

@@ -25,8 +25,9 @@ from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
 from bridge.hub.profile import Mode, Profile, check_event, default_profile, source_of
 from bridge.hub.reader import read_structured
-from bridge.mapping.compose import Writing
+from bridge.mapping.compose import Answering, Writing
 from bridge.mapping.context import (
+    Answer,
     Composed,
     Context,
     EventDraft,
@@ -37,6 +38,7 @@ from bridge.mapping.context import (
     Rejected,
 )
 from bridge.mapping.load import MappingSet
+from bridge.mapping.model import Fate
 from bridge.mapping.program import Program
 from bridge.mapping.rules import RULES
 from bridge.mapping.run import Reading
@@ -50,6 +52,7 @@ NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 NO_MAPPING: Final = "no-mapping"
 UNREADABLE: Final = "unreadable"
+NO_ANSWER: Final = "no-answer"
 
 LEVEL_NAMES: Final = ("notification", "restricted", "full")
 
@@ -174,6 +177,38 @@ def try_event(
         return Refused(mapping=None, code=UNREADABLE, text="an event to compose from has a time with a zone")
     context = writing_context(trial, hashlib.sha256(body).hexdigest(), attachment)
     return _first_that_composes(trial, programs, view, context, resource, ref)
+
+
+def try_answer(trial: Trial, made: Events, fate: Fate) -> Message | Refused:
+    """The technical answer that goes back to the sender when its message fares so. Raises nothing."""
+    label, named = made.mapping, made.program.answers.get(fate)
+    program = trial.mappings.named(named.text) if named is not None else None
+    if program is None or made.mapped.reference is None:
+        text = f"{label} sends no answer when its message is {fate}"
+        text = (
+            text
+            if program is None
+            else f"the message has no reference number, so {program.name} cannot name it"
+        )
+        return Refused(mapping=label, code=NO_ANSWER, text=text)
+    read = made.reading.context
+    ref = RefExchange(
+        message_id=read.message_id,
+        conversation_id=read.conversation_id,
+        service=read.service,
+        action=read.action,
+        from_party=read.from_oin,
+        to_party=read.to_oin,
+        values=made.mapped.values,
+    )
+    back = replace(trial, sender=trial.receiver, receiver=trial.sender)
+    said = Answer(about=made.mapped.reference.number, outcome=fate)
+    writing = Answering(program, writing_context(back, f"{read.message_id}|{fate}"), said, ref)
+    outcome = writing.run()
+    if isinstance(outcome, Rejected):
+        return _rejected(program, outcome.findings)
+    service = outcome.service or trial.service
+    return Message(mapping=program.label, writing=writing, composed=outcome, service=service)
 
 
 def reading_context(trial: Trial, digest: str) -> Context:

@@ -24,8 +24,9 @@ from uuid import UUID
 
 from lxml import etree
 
-from bridge.mapping.compose import Writing, compose_message
+from bridge.mapping.compose import Answering, Writing, compose_message
 from bridge.mapping.context import (
+    Answer,
     Composed,
     Context,
     EventDraft,
@@ -50,6 +51,7 @@ Judge = Callable[[Program, etree._Element], tuple[str, ...]]
 NAMESPACE = UUID("6f1c1f0e-0000-5000-8000-000000000001")
 PERSON_KEY = b"the key of the cases, not of any bridge"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+_NOBODY = RefExchange(message_id="", conversation_id="", service="", action="", from_party="", to_party="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +155,10 @@ class _Case:
             self.message(given, then)
         elif isinstance(given.get("event"), Scalar):
             self.event(given, then)
+        elif isinstance(given.get("answer"), Table):
+            self.answer(given, then)
         else:
-            self.fault("M501", given.span, "in: names a file with xml: or with event:")
+            self.fault("M501", given.span, "in: names a file with xml: or with event:, or says answer:")
 
     # -- input
 
@@ -253,7 +257,8 @@ class _Case:
                 self.compare(key, value, _at(shown, key.text))
             else:
                 known = (
-                    "events/n, resource, values, attachments, answer, count, golden, back, finding, rejected"
+                    "events/n, resource, values, attachments, answer, reference, "
+                    "count, golden, back, finding, rejected"
                 )
                 self.fault("M501", key.span, f"then: has no {key.text}; it has {known}")
 
@@ -387,6 +392,24 @@ class _Case:
         if isinstance(outcome, Composed):
             self.composed(then, outcome)
 
+    # -- a technical answer
+
+    def answer(self, given: Table, then: Table) -> None:
+        """How a message fared, into the answer that goes back; reading that tells of the same message."""
+        texts = self.texts(given, "answer")
+        said = Answer(about=texts.get("about", ""), outcome=texts.get("outcome", ""))
+        ref = self.ref(given) or _NOBODY
+        outcome = Answering(self.program, self.context(given), said, ref).run()
+        self.findings(then, outcome.findings, rejected=isinstance(outcome, Rejected))
+        if not isinstance(outcome, Composed):
+            return
+        self.composed(then, outcome)
+        root = self.parse(outcome.payload.decode(), self.span)
+        again = Reading(self.program, self.context(given)).run(root) if root is not None else None
+        about = again.answer.about if isinstance(again, Mapped) and again.answer else None
+        if about != said.about:
+            self.fault("M504", self.span, f"reading the answer again tells of {about}, not of {said.about}")
+
     def ref(self, given: Table) -> RefExchange | None:
         part = given.get("ref")
         if not isinstance(part, Table):
@@ -452,6 +475,9 @@ def as_json(outcome: Mapped) -> dict[str, Json]:
         "attachments": [a.reference for a in outcome.attachments],
         "answer": {"about": outcome.answer.about, "outcome": outcome.answer.outcome}
         if outcome.answer
+        else None,
+        "reference": {"number": outcome.reference.number, "within": list(outcome.reference.within)}
+        if outcome.reference
         else None,
     }
 

@@ -63,7 +63,7 @@ class _Check:
 
     def whole(self, lists: set[str]) -> None:
         model, program = self.model, self.program
-        if program.direction.writes and not program.event_types:
+        if program.direction.writes and not program.event_types and program.answer_about is None:
             said = "a mapping that writes messages says which events it answers to"
             self.fault(
                 "M403", model.direction_span, said, "add match: event: {type: …}, or direction: to-event"
@@ -71,9 +71,26 @@ class _Check:
         if program.direction.reads and not program.events and program.answer_about is None:
             said = "a mapping that reads messages gives events, or is an answer"
             self.fault("M403", model.direction_span, said, "add events:, answer:, or direction: to-xml")
+        self.references()
         for name, _ in model.lists:
             if name.text not in lists:
                 self.fault("M245", name.span, f"the list {name.text} is never used")
+
+    def references(self) -> None:
+        """What later answers go by must still be there when they are made."""
+        model, program = self.model, self.program
+        if program.reference is not None and not program.reference.remember:
+            said = f"{program.reference.id} is the reference number, and is not remembered"
+            self.fault("M411", program.reference.span, said, "add remember: yes to the row")
+        if not model.answers:
+            return
+        first = model.answers[0][1].span
+        if program.answer_about is not None:
+            self.fault("M410", first, "a technical answer is not answered: it would never end")
+        if model.reference_number is None:
+            self.fault(
+                "M411", first, "an answer names the message by its number", "add reference: {number: row}"
+            )
 
     def circles(self) -> None:
         for reading in (True, False):

@@ -110,7 +110,9 @@ class _Compiler:
         mark_used(place)
         plan_reading(top)
         protect([draft.row for draft in self.drafts], self.parts.standard, self.levelled, self.hiding)
-        key, answer = self.resource_key(top), self.answer(top)
+        key, answer = self.resource_key(top), self.top_row(top, self.model.answer_about)
+        reference = self.top_row(top, self.model.reference_number)
+        within = [self.top_row(top, name) for name in self.model.reference_within]
         graph = compile_graph(model, top, self.parts.vocabulary, self.expressions, self.uses)
         events = compile_events(model, top, graph, self.expressions, self.uses)
         keep_invalid([draft.row for draft in self.drafts], self.expressions.deciding, self.exact)
@@ -139,6 +141,9 @@ class _Compiler:
             top=top,
             graph=graph,
             events=events,
+            reference=reference,
+            reference_within=tuple(row for row in within if row is not None),
+            answers=dict(self.model.answers),
             answer_about=answer,
             answer_outcome=model.answer_outcome.text if model.answer_outcome else None,
             dropped=tuple((place.text, why) for place, why in model.drop),
@@ -164,18 +169,16 @@ class _Compiler:
         self.expressions.deciding += uses
         return getter
 
-    def answer(self, top: Group) -> Row | None:
-        about = self.model.answer_about
-        if about is None:
+    def top_row(self, top: Group, name: Scalar | None) -> Row | None:
+        """A row outside all groups that says which message is meant."""
+        if name is None:
             return None
-        if about.text not in top.rows:
-            self.found.append(
-                unknown("M240", about.span, f"there is no row {about.text}", about.text, top.rows)
-            )
+        if name.text not in top.rows:
+            self.found.append(unknown("M240", name.span, f"there is no row {name.text}", name.text, top.rows))
             return None
-        self.uses.add(id(top.rows[about.text]))
-        self.expressions.deciding.append(top.rows[about.text])
-        return top.rows[about.text]
+        self.uses.add(id(top.rows[name.text]))
+        self.expressions.deciding.append(top.rows[name.text])
+        return top.rows[name.text]
 
     # -- places ---------------------------------------------------------------------------------------------------
 

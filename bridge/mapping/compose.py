@@ -11,7 +11,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from bridge.mapping.context import Composed, Context, EventView, Json, Needs, RefExchange, Rejected
+from bridge.mapping.context import Answer, Composed, Context, EventView, Json, Needs, RefExchange, Rejected
 from bridge.mapping.functions.base import Refused, text_of
 from bridge.mapping.machine import BaseMachine
 from bridge.mapping.model import MissingKind
@@ -47,6 +47,13 @@ def compose_message(
 ) -> Composed | Rejected:
     """Composes with a compiled mapping. In `context` the sender of the new message is `from`. Raises nothing."""
     return Writing(program, context, event, resource, ref).run()
+
+
+def compose_answer(
+    program: Program, said: Answer, *, ref: RefExchange, context: Context
+) -> Composed | Rejected:
+    """Composes a technical answer to the message `ref`, with the mapping of that answer. Raises nothing."""
+    return Answering(program, context, said, ref).run()
 
 
 class Writing(BaseMachine):
@@ -450,6 +457,19 @@ class Writing(BaseMachine):
         ):  # else the row has said so already
             self.fault("M930", "a required element has no value", place=shape.path, privacy=shape.privacy)
         return []
+
+
+class Answering(Writing):
+    """One run of the mapping of a technical answer, over how a message fared."""
+
+    def __init__(self, program: Program, context: Context, said: Answer, ref: RefExchange) -> None:
+        now = context.timestamp or context.received_at
+        super().__init__(program, context, EventView(type="", subject="", time=now, data={}), None, ref)
+        self.said = said
+
+    def check_inputs(self) -> None:
+        if self.program.answer_about is None or not self.program.direction.writes:
+            self.fault("M934", f"{self.program.label} composes no technical answer")
 
 
 def _present(particle: Particle, made: dict[str, list[Made]]) -> bool:

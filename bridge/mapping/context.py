@@ -111,10 +111,22 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a technical answer says of the message with this reference number."""
+    """What a technical answer says of the message with this reference number.
+
+    `outcome` is `accepted`, `forwarded`, `handled` or `refused` where one is read, a `Fate` where one is composed.
+    """
 
     about: str
     outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """The number by which its sender names a message: one number, of one sender, of one message standard."""
+
+    number: str
+    within: tuple[str, ...]
+    standard: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +138,7 @@ class Mapped:
     make_trace: Callable[[], tuple[TraceLine, ...]] = field(repr=False, compare=False)
     attachments: tuple[Attachment, ...] = ()
     answer: Answer | None = None
+    reference: Reference | None = None
 
     @property
     def trace(self) -> tuple[TraceLine, ...]:

@@ -18,7 +18,7 @@ from bridge.mapping.program import Condition, Getter, Group, Json, Row, Scope, S
 from bridge.mapping.yamltree import Scalar, Table, Tree
 from bridge.mapping.yamltree import Sequence as YamlSequence
 
-SOURCES = ("header", "self", "partner", "event", "ref", "resource")
+SOURCES = ("header", "self", "partner", "event", "ref", "resource", "answer")
 _CALL = re.compile(r"([a-z][a-z0-9-]*)(?:\((.*)\))?", re.DOTALL)
 _HOLE = re.compile(r"\{([^{}]*)\}")
 

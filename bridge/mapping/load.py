@@ -29,7 +29,7 @@ from bridge.mapping.diagnostics import (
     unknown,
 )
 from bridge.mapping.lists import CodeList, read_list
-from bridge.mapping.model import MappingModel
+from bridge.mapping.model import Fate, MappingModel
 from bridge.mapping.program import Program
 from bridge.mapping.read import read_mapping
 from bridge.mapping.standard import Standard, Vocabulary, read_standard, read_vocabulary
@@ -102,6 +102,38 @@ def load_files(files: Mapping[str, str]) -> tuple[MappingSet, tuple[Diagnostic, 
     return MappingSet(programs=programs, sha=digest.hexdigest()), ordered(loader.found)
 
 
+def _answer_faults(
+    program: Program, made: Mapping[str, Program], written: Mapping[str, Span]
+) -> list[Diagnostic]:
+    """What is wrong with the technical answers that a mapping names; one with faults of its own is told there."""
+    found: list[Diagnostic] = []
+    for fate, name in program.answers.items():
+        other = made.get(name.text)
+        if other is None:
+            if name.text not in written:
+                known = [p.name for p in made.values() if p.answer_about is not None]
+                said = f"there is no mapping {name.text}"
+                found.append(unknown("M410", name.span, said, name.text, known))
+            continue
+        wanted = "handled" if fate is Fate.HANDLED else "refused"
+        if other.answer_about is None or not other.direction.writes:
+            said = f"{name.text} composes no technical answer"
+            hint = "it needs answer:, and direction: both or to-xml"
+        elif other.standard.folder != program.standard.folder:
+            said, hint = f"{name.text} belongs to another message standard", ""
+        elif other.answer_outcome != wanted:
+            said, hint = (
+                f"{name.text} says {other.answer_outcome}, and {fate} needs one that says {wanted}",
+                "",
+            )
+        elif other.sends is None:
+            said, hint = f"{name.text} says no action", "add a row {header: action, const: …}"
+        else:
+            continue
+        found.append(diagnostic("M410", name.span, said, hint=hint))
+    return found
+
+
 @dataclass(slots=True)
 class _Folder:
     """What the mappings of one folder share."""
@@ -136,6 +168,8 @@ class _Loader:
             program = self.program(model, vocabulary) if vocabulary else None
             if program is not None:
                 made.append(program)
+        for program in made:
+            self.found += _answer_faults(program, {one.name: one for one in made}, seen)
         return tuple(sorted(made, key=lambda program: program.name))
 
     def vocabulary(self) -> Vocabulary | None:

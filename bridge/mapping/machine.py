@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from bridge.mapping.context import Context, EventView, Finding, RefExchange
+from bridge.mapping.context import Answer, Context, EventView, Finding, RefExchange
 from bridge.mapping.functions.base import Json, Refused
 from bridge.mapping.functions.pseudonym import person_uuid
 from bridge.mapping.functions.stuf_time import iso
@@ -32,6 +32,7 @@ class BaseMachine:
         self.row: Row | None = None
         self.event: EventView | None = None
         self.ref: RefExchange | None = None
+        self.said: Answer | None = None
         self.top = Scope(program.top, None, self)
         self.kept: dict[str, bytes] = {}
         self.event_time: datetime | None = None
@@ -165,6 +166,10 @@ class BaseMachine:
                 return self.of_ref(name)
             case ("resource", *rest):
                 return self.of_resource(tuple(rest))
+            case ("answer", "about"):
+                return (self.said.about or None) if self.said else None
+            case ("answer", "outcome"):
+                return self.said.outcome if self.said else None
             case ("activity", name):
                 context = self.context
                 made = activity_uuid(context.namespace, context.message_id, self.program.name, name)

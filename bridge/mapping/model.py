@@ -28,6 +28,19 @@ class Direction(StrEnum):
         return self is not Direction.TO_EVENT
 
 
+class Fate(StrEnum):
+    """How a message fared, so far as its sender is told in a technical answer."""
+
+    HANDLED = "handled"
+    """Every event of it ended well."""
+    REFUSED = "refused"
+    """The hub refuses what it says."""
+    REJECTED = "rejected"
+    """It cannot be mapped or passed on, and a person refused it for good."""
+    REUSED = "reused"
+    """Its sender used its reference number before, for another message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     doc: str
@@ -60,6 +73,16 @@ KEYS: dict[str, dict[str, Key]] = {
         "each": Key(doc="Groups that repeat.", kind="eaches"),
         "graph": Key(doc="The nodes of the PROV-JSONLD graph.", kind="nodes"),
         "events": Key(doc="The events that a message gives.", kind="events"),
+        "reference": Key(
+            doc="The number by which its sender names the message, and uses once.",
+            kind="table",
+            of="reference",
+        ),
+        "answers": Key(
+            doc="Which technical answer goes back to the sender, and when: each names a mapping with `answer:`.",
+            kind="table",
+            of="answers",
+        ),
         "answer": Key(
             doc="For a technical answer: no event, but what it says of which message.",
             kind="table",
@@ -159,6 +182,26 @@ KEYS: dict[str, dict[str, Key]] = {
         "when": Key(doc="Only then.", kind="tree"),
         "family": Key(doc="Name of the event family, when levels are switched on."),
         "levels": Key(doc="The nodes per level, when levels are switched on.", kind="names"),
+    },
+    "reference": {
+        "number": Key(doc="The row with the reference number; it is remembered.", required=True),
+        "within": Key(
+            doc="Rows that tell whose number it is, beside the party that delivered it: a relay delivers for many.",
+            kind="texts",
+        ),
+    },
+    "answers": {
+        Fate.HANDLED: Key(doc="When every event of the message ended well at the hub.", example="bv01"),
+        Fate.REFUSED: Key(
+            doc="When the hub refuses what an event says (a functional error).", example="fo01"
+        ),
+        Fate.REJECTED: Key(
+            doc="When a person refuses it for good: it could not be mapped, or not be passed on.",
+            example="fo01",
+        ),
+        Fate.REUSED: Key(
+            doc="When its reference number was used before for another message.", example="fo03"
+        ),
     },
     "answer": {
         "about": Key(doc="The row with the reference number of the message that is answered.", required=True),
@@ -274,6 +317,9 @@ class MappingModel:
     each: tuple[EachModel, ...] = ()
     graph: tuple[NodeModel, ...] = ()
     events: tuple[EventModel, ...] = ()
+    reference_number: Scalar | None = None
+    reference_within: tuple[Scalar, ...] = ()
+    answers: tuple[tuple[Fate, Scalar], ...] = ()
     answer_about: Scalar | None = None
     answer_outcome: Scalar | None = None
     drop: tuple[tuple[Scalar, str], ...] = field(default=())

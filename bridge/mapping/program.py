@@ -13,9 +13,10 @@ from typing import Any, Protocol
 from bridge.mapping.diagnostics import Span
 from bridge.mapping.functions.base import Conversion
 from bridge.mapping.lists import CodeList
-from bridge.mapping.model import Direction, Missing
+from bridge.mapping.model import Direction, Fate, Missing
 from bridge.mapping.standard import Standard, Vocabulary
 from bridge.mapping.structure import Attribute, Shape
+from bridge.mapping.yamltree import Scalar
 
 Json = Any
 
@@ -267,6 +268,11 @@ class Program:
     top: Group
     graph: Mapping[str, Node]
     events: tuple[Event, ...]
+    reference: Row | None
+    """The number by which its sender names the message."""
+    reference_within: tuple[Row, ...]
+    answers: Mapping[Fate, Scalar]
+    """The names of the mappings of the technical answers that go back."""
     answer_about: Row | None
     answer_outcome: str | None
     dropped: tuple[tuple[str, str], ...]
@@ -275,6 +281,12 @@ class Program:
     def label(self) -> str:
         """`name@version`, as it is kept with a message."""
         return f"{self.name}@{self.version}"
+
+    @property
+    def sends(self) -> str | None:
+        """The action under which it composes, when that is fixed."""
+        rows = (row for row in self.top.rows.values() if row.header == "action" and row.write is not None)
+        return next((row.write.const for row in rows if row.write is not None), None)
 
     def __str__(self) -> str:
         return self.label

@@ -11,6 +11,7 @@ from bridge.mapping.model import (
     Direction,
     EachModel,
     EventModel,
+    Fate,
     MappingModel,
     NodeModel,
     RowModel,
@@ -48,6 +49,8 @@ class _Reader:
         needs = self.part(self.table(top, "needs"), "needs")
         resource = self.part(self.table(top, "resource"), "resource")
         answer = self.part(self.table(top, "answer"), "answer")
+        reference = self.part(self.table(top, "reference"), "reference")
+        answers = self.part(self.table(top, "answers"), "answers")
         nowhere = Scalar("", tree.span)
         name = self.text(top, "mapping") or nowhere
         if name.text and not _NAME.fullmatch(name.text):
@@ -74,6 +77,9 @@ class _Reader:
             each=self.eaches(self.table(top, "each")),
             graph=self.nodes(self.table(top, "graph")),
             events=self.events(top.get("events")),
+            reference_number=self.text(reference, "number"),
+            reference_within=self.texts(reference, "within"),
+            answers=tuple((fate, named) for fate in Fate if (named := self.text(answers, fate)) is not None),
             answer_about=self.text(answer, "about"),
             answer_outcome=self.one_of(answer, "outcome", ("accepted", "forwarded", "handled", "refused")),
             drop=self.drop(self.table(top, "drop")),

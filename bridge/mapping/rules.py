@@ -361,6 +361,25 @@ _WAYS = (
     ),
 )
 
+_ANSWERS = (
+    Rule(
+        "M410",
+        "error",
+        "A technical answer that a mapping names can be sent, and says what happened.",
+        "Else nobody would be told. A technical answer is itself never answered.",
+        "answers: {handled: bv01, refused: fo01}",
+        "answers: {handled: fo01}",
+    ),
+    Rule(
+        "M411",
+        "error",
+        "A message that is answered has a reference number, which is remembered.",
+        "The answer goes back later, when the message itself is no longer at hand.",
+        "reference: {number: referentie}\n…\nreferentie: {xml: …, remember: yes}",
+        "answers: {handled: bv01}  (without reference:)",
+    ),
+)
+
 _CASES = (
     Rule(
         "M501",
@@ -608,6 +627,6 @@ _WRITING = (
 
 RULES: dict[str, Rule] = {
     rule.code: rule
-    for group in (_FILES, _PLACES, _PRIVACY, _WAYS, _CASES, _PROFILE, _READING, _WRITING)
+    for group in (_FILES, _PLACES, _PRIVACY, _WAYS, _ANSWERS, _CASES, _PROFILE, _READING, _WRITING)
     for rule in group
 }

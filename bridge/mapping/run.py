@@ -16,6 +16,7 @@ from bridge.mapping.context import (
     EventDraft,
     Json,
     Mapped,
+    Reference,
     Rejected,
     ResourceDraft,
 )
@@ -94,6 +95,7 @@ class Reading(Walk):
             make_trace=partial(trace_lines, self.program, self.top, writing=False),
             attachments=tuple(Attachment(reference=k, content=v) for k, v in self.kept.items()),
             answer=self.answer(),
+            reference=self.reference(),
         )
 
     def resource(self, body: dict[str, Json]) -> ResourceDraft | None:
@@ -113,6 +115,19 @@ class Reading(Walk):
             return None
         value = self.top.value(about)
         return Answer(about="" if value is None else text_of(value), outcome=outcome)
+
+    def reference(self) -> Reference | None:
+        """None where the message gives no number: nothing can be recognised by that."""
+        row = self.program.reference
+        number = None if row is None else self.top.value(row)
+        if number is None or not text_of(number).strip():
+            return None
+        within = (self.top.value(one) for one in self.program.reference_within)
+        return Reference(
+            number=text_of(number).strip(),
+            within=tuple("" if value is None else text_of(value).strip() for value in within),
+            standard=self.program.standard.folder,
+        )
 
     # -- the resource ---------------------------------------------------------------------------------------------
 

@@ -103,6 +103,34 @@ def test_way_back_gives_the_same_message(judge: Any, report: str) -> None:
     assert found["message"]["action"] == "vtMelding"
 
 
+def test_the_answer_that_goes_back_to_the_sender_is_shown_beside_the_events(judge: Any) -> None:
+    care_report = str(SOURCE / "stuf-jz/zorgmelding.cases/typical.xml")
+    every = ("--mappings", str(SOURCE))
+    assert judge.run("mapping", "run", care_report, "--answer", "refused", *every, *PARTIES) == 0
+    (found,) = judge.documents()
+    assert found["reference"] == "zm-ref-0001"
+    assert found["answers"]["handled"] == "bv01"
+    assert (found["reply"]["mapping"], found["reply"]["action"]) == ("fo01@2", "Fo01")
+    assert "<stuf:crossRefnummer>zm-ref-0001<" in found["reply"]["payload"]
+
+
+def test_a_message_that_is_not_answered_says_so_and_is_mapped_all_the_same(judge: Any, report: str) -> None:
+    assert judge.run("mapping", "run", report, "--answer", "handled") == 0
+    (found,) = judge.documents()
+    assert found["reply"] == {"problem": "vt-melding@1 sends no answer when its message is handled"}
+    assert found["events"]
+
+
+def test_each_value_of_an_answer_is_explained(judge: Any) -> None:
+    care_report = str(SOURCE / "stuf-jz/zorgmelding.cases/typical.xml")
+    arguments = ("--answer", "refused", "--json", "--mappings", str(SOURCE))
+    assert judge.run("mapping", "explain", care_report, *arguments) == 0
+    (found,) = judge.documents()
+    rows = {row["row"]: row["value"] for row in found["rows"]}
+    assert found["mapping"] == "fo01@2"
+    assert (rows["kruis"], rows["foutcode"]) == ("zm-ref-0001", "StUF058")
+
+
 def test_event_becomes_a_message(judge: Any, folder: Path, report: str) -> None:
     judge.run("mapping", "run", report)
     (made,) = judge.documents()

@@ -573,7 +573,9 @@ def test_the_details_of_a_fault_go_nowhere_for_they_may_quote_a_person(
 ) -> None:
     mapped = read(mappings, message(name, case="rich"), context)
     assert mapped.values["foutcode"] == "StUF055"
-    assert "999990019" not in repr((mapped.values, mapped.findings, mapped.trace))
+    told = repr((mapped.values, mapped.findings, mapped.trace))
+    # The OIN of who answers is no secret; in these fixtures it holds the digits of the BSN that the details quote.
+    assert "999990019" not in told.replace("00000001999990019000", "")
 
 
 # -- with the schemas and samples of the standard
