@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from cryptography import x509
 
 from bridge.cli.assemble import load_own_identities
 from bridge.cli.cpa_document import agreement_document
-from bridge.cli.cpa_folder import differences, find_versions, wanted_name, write_file
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json, read_moment
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
 from bridge.config import load_settings
 from bridge.ebms.cpa import read_cpa
 from bridge.ebms.cpa_create import create_cpa, read_description
-from bridge.ebms.cpa_lint import Finding, Level, explain_cpa, lint_cpa
-from bridge.ebms.cpa_model import Agreement
+from bridge.ebms.cpa_lint import Finding, explain_cpa
 from bridge.ebms.model import PartyId
 from bridge.errors import ConfigError
+from bridge.flow.agreement_folder import write_file
+from bridge.flow.agreement_import import (
+    MAX_CPA,
+    Side,
+    is_usable,
+    judge,
+    plan_import,
+    read_or_none,
+    side_of,
+)
 
 app = typer.Typer(help="Agreements (CPA 2.0): judge, read, import and draft them.", no_args_is_help=True)
 
-_NEEDS_OWN_PARTY = "no-own-party"
-_MAX_CPA = 16 * 1024 * 1024
-
 CpaFile = Annotated[Path, typer.Argument(metavar="FILE", help="A CPA in XML.", exists=True, dir_okay=False)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """Who we are, for judging an agreement."""
-
-    own: tuple[PartyId, ...] = ()
-    """Empty: not told, so nothing is said about whose agreement it is."""
-    certificates: tuple[x509.Certificate, ...] | None = field(default=None, repr=False)
-    """Those of which we hold the private key; None: not told."""
-    production: bool = False
 
 
 @app.command()
@@ -75,7 +67,7 @@ def lint(
             production=side.production or production,
         )
         findings = judge(octets, side, now=moment)
-        good = good and _usable(findings)
+        good = good and is_usable(findings)
         if json:
             print_documents([lint_document(str(file), octets, findings)])
         else:
@@ -132,11 +124,11 @@ def import_(
     octets = read_octets(file)
     findings = judge(octets, _side_of_settings(config), now=datetime.now(UTC))
     document = lint_document(str(file), octets, findings)
-    if not _usable(findings):
+    if not is_usable(findings):
         _finish(document | {"action": "refused", "file": None, "differences": []}, findings, json=json)
         raise typer.Exit(1)
-    plan = _plan(read_cpa(octets), octets, settings.agreements.folder, replace=replace, beside=beside)
-    if plan.action in ("add", "replace") and not dry_run:
+    plan = plan_import(read_cpa(octets), octets, settings.agreements.folder, replace=replace, beside=beside)
+    if plan.changes and not dry_run:
         write_file(settings.agreements.folder / plan.file, octets)
     done = {
         "action": plan.action,
@@ -182,25 +174,14 @@ app.command("generate", hidden=True)(create)
 # --- judging
 
 
-def judge(octets: bytes, side: Side, *, now: datetime) -> tuple[Finding, ...]:
-    """The findings that can be known from what was told about us."""
-    certificates: Iterable[x509.Certificate] = side.certificates or ()
-    if side.certificates is None:
-        certificates = _all_certificates(octets)
-    findings = lint_cpa(
-        octets, own_parties=side.own, own_certificates=certificates, now=now, production=side.production
-    )
-    return tuple(f for f in findings if side.own or f.code != _NEEDS_OWN_PARTY)
-
-
 def lint_document(name: str, octets: bytes, findings: Iterable[Finding]) -> dict[str, Any]:
     """What a script reads about a judged agreement."""
     found = tuple(findings)
-    agreement = _readable(octets)
+    agreement = read_or_none(octets)
     return {
         "input": name,
         "cpaId": agreement.cpa_id if agreement else None,
-        "usable": _usable(found),
+        "usable": is_usable(found),
         "findings": [finding_document(finding) for finding in found],
     }
 
@@ -213,34 +194,17 @@ def read_octets(path: Path) -> bytes:
     """The octets of a file that a person named. Raises ConfigError."""
     try:
         with path.open("rb") as stream:
-            octets = stream.read(_MAX_CPA + 1)
+            octets = stream.read(MAX_CPA + 1)
     except OSError as error:
         raise ConfigError([f"{path.name}: cannot be read ({error.strerror})"]) from error
-    if len(octets) > _MAX_CPA:
-        raise ConfigError([f"{path.name}: is larger than {_MAX_CPA} octets, which is no CPA"])
+    if len(octets) > MAX_CPA:
+        raise ConfigError([f"{path.name}: is larger than {MAX_CPA} octets, which is no CPA"])
     return octets
-
-
-def _usable(findings: Iterable[Finding]) -> bool:
-    return all(finding.level is not Level.ERROR for finding in findings)
-
-
-def _readable(octets: bytes) -> Agreement | None:
-    try:
-        return read_cpa(octets)
-    except ConfigError:
-        return None
-
-
-def _all_certificates(octets: bytes) -> tuple[x509.Certificate, ...]:
-    agreement = _readable(octets)
-    parties = agreement.parties if agreement else ()
-    return tuple(named.certificate for party in parties for named in party.certificates)
 
 
 def _named(octets: bytes, values: Iterable[str]) -> Iterator[PartyId]:
     """The PartyIds of the agreement with these values, whatever their type."""
-    agreement = _readable(octets)
+    agreement = read_or_none(octets)
     ids = {p for party in agreement.parties for p in party.party_ids} if agreement else set()
     for value in values:
         fitting = [party_id for party_id in ids if party_id.value == value]
@@ -249,16 +213,11 @@ def _named(octets: bytes, values: Iterable[str]) -> Iterator[PartyId]:
 
 def _side_of_settings(config: Path) -> Side:
     settings = load_settings(config)
-    identities = load_own_identities(settings)
-    return Side(
-        own=tuple(identity.party_id for identity in identities),
-        certificates=tuple(pair.certificate for identity in identities for pair in identity.keys),
-        production=settings.production,
-    )
+    return side_of(load_own_identities(settings), production=settings.production)
 
 
 def _print_findings(name: str, findings: tuple[Finding, ...]) -> None:
-    verdict = "cannot be used" if not _usable(findings) else "can be used"
+    verdict = "cannot be used" if not is_usable(findings) else "can be used"
     print_heading(f"{name}: {verdict}")
     if findings:
         rows = [(f.level, f.code, f.where, f.text) for f in findings]
@@ -266,38 +225,6 @@ def _print_findings(name: str, findings: tuple[Finding, ...]) -> None:
 
 
 # --- importing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """What importing does: `add`, `replace`, `unchanged` or `refused`."""
-
-    action: str
-    file: str
-    differences: tuple[str, ...] = ()
-
-
-def _plan(agreement: Agreement, octets: bytes, folder: Path, *, replace: bool, beside: bool) -> _Plan:
-    versions = find_versions(folder, agreement.cpa_id)
-    same = next((version for version in versions if version.octets == octets), None)
-    if same is not None:
-        return _Plan(action="unchanged", file=same.path.name)
-    if not versions:
-        return _Plan(action="add", file=wanted_name(folder, agreement))
-    # Of several versions the one that starts on the same day is meant.
-    meant = [version for version in versions if version.agreement.start == agreement.start]
-    target = versions[0] if len(versions) == 1 else meant[0] if len(meant) == 1 else None
-    told = differences(target.agreement, agreement) if target else ()
-    if beside and not meant:
-        return _Plan(action="add", file=wanted_name(folder, agreement), differences=told)
-    if beside:
-        why = "a version that starts on the same day is there already; --replace puts this in its place"
-        return _Plan(action="refused", file=meant[0].path.name, differences=(why, *told))
-    if target is None:
-        why = f"{len(versions)} versions are there and none starts on the same day; --beside adds this one"
-        return _Plan(action="refused", file=versions[0].path.name, differences=(why,))
-    action = "replace" if replace else "refused"
-    return _Plan(action=action, file=target.path.name, differences=told)
 
 
 _WORDS: Mapping[str, str] = {

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.opened import open_store, pick
+from bridge.cli.opening import Reveal, Why, open_event_named
 from bridge.cli.options import (
     DEFAULT_CONFIG,
     Before,
@@ -103,6 +104,23 @@ def show(
         print_facts(document)
         print_heading("Steps of its exchange")
         print_steps(steps, opened.zone)
+
+
+@app.command("open")
+def open_(
+    id: Annotated[str, typer.Argument(help="Event id, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reveal: Reveal = False,
+    reason: Why = "",
+) -> None:
+    """Open one event: its attributes, and its data line by line with what is about people masked.
+
+    Example: bridge event open 01936a2b-7c3d
+    """
+    with open_store(config) as opened:
+        event = opened.store.read_sync(lambda tx: _find(tx, id))
+        open_event_named(opened, event.key, reveal=reveal, reason=reason, json=json)
 
 
 @app.command("retry")

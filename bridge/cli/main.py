@@ -25,6 +25,7 @@ from bridge.cli import (
     job,
     mapping,
     message,
+    person,
     serve,
     store,
 )
@@ -46,6 +47,7 @@ app.command()(health.health)
 app.add_typer(exchange.app, name="exchange")
 app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
+app.add_typer(person.app, name="person")
 app.add_typer(job.app, name="job")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")

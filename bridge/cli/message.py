@@ -8,6 +8,7 @@ from bridge.cli import message_keep
 from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.message_keep import find_message_named
 from bridge.cli.opened import open_store
+from bridge.cli.opening import open_message_
 from bridge.cli.options import (
     DEFAULT_CONFIG,
     Before,
@@ -42,6 +43,7 @@ app = typer.Typer(help="ebMS messages: list and show them, replay or send one ag
 
 for command in (message_keep.evidence, message_keep.hold, message_keep.release):
     app.command()(command)
+app.command("open")(open_message_)
 
 
 @app.command("list")

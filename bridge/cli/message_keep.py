@@ -10,15 +10,18 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from bridge.cli.account import acting
 from bridge.cli.assemble import utc_now
-from bridge.cli.cpa_folder import find_versions
 from bridge.cli.opened import open_store, pick
 from bridge.cli.options import DEFAULT_CONFIG, Config
 from bridge.cli.output import tell
+from bridge.flow.agreement_folder import find_versions
 from bridge.flow.evidence import gather_evidence, write_archive
 from bridge.store.holds import hold_exchange, release_exchange
 from bridge.store.messages import MessageFilter, find_by_message_id, list_messages
 from bridge.store.rows import Message
+from bridge.web.console.accounts import audit
+from bridge.web.console.reveals import EXPORTED
 
 Id = Annotated[str, typer.Argument(help="MessageId, or a key or its beginning.")]
 Reason = Annotated[
@@ -30,15 +33,31 @@ def evidence(
     id: Id,
     out: Annotated[Path, typer.Option("--out", help="The ZIP file to write; it must not be there.")],
     config: Config = DEFAULT_CONFIG,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why: it stands in the audit log.")] = None,
 ) -> None:
     """Export everything that proves a message, with a README for a third party. It holds the content.
 
-    Example: bridge message evidence 01936a2b-7c3d --out evidence.zip
+    That it was exported is a line of audit.
+    Example: bridge message evidence 01936a2b-7c3d --out evidence.zip --reason "request of the court"
     """
+    if out.exists():
+        raise typer.BadParameter(f"{out} is there already", param_hint="--out")
     with open_store(config) as opened:
         message = opened.store.read_sync(lambda tx: find_message_named(tx, id))
         dossier = opened.store.read_sync(lambda tx: gather_evidence(tx, message.key))
         versions = find_versions(opened.settings.agreements.folder, message.cpa_id)
+        opened.store.write_sync(
+            lambda tx: audit(
+                tx,
+                who=acting(),
+                role="",
+                way="command",
+                action=EXPORTED,
+                target=message.key,
+                reason=reason,
+                at=utc_now(),
+            )
+        )
     if not versions:
         tell(f"CPA {message.cpa_id} is not in the agreements folder; the archive has no agreement")
     try:

@@ -481,6 +481,8 @@ class Account:
     """Until when a one-time password may be used."""
     issued_by: str | None = None
     """The identity provider that vouches for this account."""
+    subject: str | None = None
+    """Who it is there (`sub`); a name may change, this does not."""
     failures: int = 0
     """Attempts to log in since the last one that went well."""
     locked_until: datetime | None = None
@@ -504,6 +506,37 @@ class Session:
     account: Key
     at: datetime
     seen_at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """A browser that was sent to the identity provider and has not come back yet."""
+
+    state: str = field(repr=False)
+    """SHA-256 of what goes along and must come back, hex."""
+    browser: str = field(repr=False)
+    """SHA-256 of the cookie of the browser that was sent, hex."""
+    nonce: str = field(repr=False)
+    verifier: str = field(repr=False)
+    back: str
+    """The page that was asked for."""
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    """One session may see what is masked in one message or event, for a short time."""
+
+    key: Key
+    session: str = field(repr=False)
+    """SHA-256 of its token, hex."""
+    target: Key
+    """Of the message or event."""
+    place: str
+    """Which part."""
+    line: int | None = None
+    """Which line of it; None: all of them."""
     until: datetime
 
 

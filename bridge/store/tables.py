@@ -463,12 +463,14 @@ account = Table(
     Column("password", TEXT),
     Column("password_until", Moment),
     Column("issued_by", TEXT),
+    Column("subject", TEXT),
     Column("failures", Integer, nullable=False),
     Column("locked_until", Moment),
     Column("link", TEXT, unique=True),
     Column("link_until", Moment),
     Column("at", Moment, nullable=False),
     Column("seen_at", Moment),
+    Index(None, "issued_by", "subject", unique=True),
 )
 
 session = Table(
@@ -480,6 +482,31 @@ session = Table(
     Column("seen_at", Moment, nullable=False),
     Column("until", Moment, nullable=False),
     Index(None, "account"),
+    Index(None, "until"),
+)
+
+sign_in = Table(
+    "sign_in",
+    metadata,
+    Column("state", TEXT, primary_key=True),
+    Column("browser", TEXT, nullable=False),
+    Column("nonce", TEXT, nullable=False),
+    Column("verifier", TEXT, nullable=False),
+    Column("back", TEXT, nullable=False),
+    Column("until", Moment, nullable=False),
+    Index(None, "until"),
+)
+
+reveal = Table(
+    "reveal",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("session", TEXT, nullable=False),
+    Column("target", TEXT, nullable=False),
+    Column("place", TEXT, nullable=False),
+    Column("line", Integer),
+    Column("until", Moment, nullable=False),
+    Index(None, "session", "target"),
     Index(None, "until"),
 )
 

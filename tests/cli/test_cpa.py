@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.cli.cpa_folder import write_file
+from bridge.flow.agreement_folder import write_file
 from bridge.ebms.cpa import read_cpa
 from bridge.errors import ConfigError
 from bridge.ids import CpaId

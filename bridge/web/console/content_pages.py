@@ -10,7 +10,6 @@ from http import HTTPStatus
 
 from aiohttp import web
 from lxml import etree
-from sqlalchemy import Connection
 
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
@@ -19,11 +18,10 @@ from bridge.flow.context import mapping_context
 from bridge.flow.map import load_message
 from bridge.flow.mend import CannotMend
 from bridge.flow.mend_model import check_reason
-from bridge.hub.bsn import is_bsn
 from bridge.mapping.context import TraceLine
 from bridge.mapping.explain import Explanation, explain
-from bridge.store.persons import find_by_person
 from bridge.store.rows import Exchange, Message, NoSuchRow
+from bridge.web.console import reveals
 from bridge.web.console.accounts import audit
 from bridge.web.console.filters import may_be_bsn, read_key
 from bridge.web.console.now_pages import actor_of
@@ -33,6 +31,7 @@ from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import line_of
 
 MOST_FOUND = 100
+_NUMBERS = {"mend.bad_reason": 500, "person.often": reveals.MOST_SEARCHES}
 
 
 async def show_explanation(request: web.Request) -> web.Response:
@@ -85,32 +84,24 @@ async def show_person_search(request: web.Request) -> web.Response:
 
 async def search_person(request: web.Request) -> web.Response:
     """The exchanges about one person. The search is audited with its reason and its number of hits."""
-    typed = "".join(c for c in await field(request, "bsn") if c not in " .-")
-    bsn = typed.zfill(9) if len(typed) == 8 else typed
-    if not is_bsn(bsn):
+    bsn = reveals.read_bsn(await field(request, "bsn"))
+    if bsn is None:
         return _person_page(request, None, problem="person.bad_bsn", status=HTTPStatus.BAD_REQUEST)
     try:
         reason = check_reason(await field(request, "reason"))
     except CannotMend:
         return _person_page(request, None, problem="mend.bad_reason", status=HTTPStatus.BAD_REQUEST)
-    if bsn in reason.replace(" ", ""):
+    if bsn in "".join(c for c in reason if c.isdigit()) or may_be_bsn(reason):
         return _person_page(request, None, problem="person.bsn_in_reason", status=HTTPStatus.BAD_REQUEST)
     by, now, person_key = actor_of(request), request.app[NOW](), request.app[BRIDGE].person_key
 
-    def work(tx: Connection) -> tuple[Exchange, ...]:
-        found = find_by_person(tx, person_key, bsn, limit=MOST_FOUND)
-        audit(
-            tx,
-            who=by.name,
-            role=by.role,
-            action="person.searched",
-            reason=reason,
-            at=now,
-            found=str(len(found)),
+    found = await request.app[STORE].write(
+        lambda tx: reveals.search_person(
+            tx, person_key, bsn, by=by, reason=reason, now=now, limit=MOST_FOUND + 1
         )
-        return found
-
-    found = await request.app[STORE].write(work)
+    )
+    if found is None:
+        return _person_page(request, None, problem="person.often", status=HTTPStatus.TOO_MANY_REQUESTS)
     return _person_page(request, found, problem="", status=HTTPStatus.OK)
 
 
@@ -123,7 +114,8 @@ def _person_page(
         "person.html",
         status=status,
         page="exchanges",
-        problem=lens.words(problem, n=500) if problem else "",
+        problem=lens.words(problem, n=_NUMBERS.get(problem, 0)) if problem else "",
         searched=found is not None,
-        lines=[line_of(exchange, lens) for exchange in found or ()],
+        lines=[line_of(exchange, lens) for exchange in (found or ())[:MOST_FOUND]],
+        more=MOST_FOUND if found is not None and len(found) > MOST_FOUND else 0,
     )

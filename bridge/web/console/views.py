@@ -5,7 +5,7 @@ Nothing here opens content: of a payload its size, type and digest are shown, of
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from bridge.flow.exchange import RESEND_OF
@@ -154,16 +154,24 @@ class StepView:
     mark: Mark
     details: tuple[Fact, ...]
     by: str
+    href: str = ""
+    """Where what was sent or received in this step is opened."""
 
 
-def steps_of(steps: Iterable[Step], lens: Lens) -> tuple[StepView, ...]:
+NOWHERE: Mapping[str, str] = {}
+
+
+def steps_of(steps: Iterable[Step], lens: Lens, opened: Mapping[str, str] = NOWHERE) -> tuple[StepView, ...]:
+    """`opened` says per MessageId and event id where it is opened."""
     views: list[StepView] = []
     start: datetime | None = None
     for step in steps:
         start = start or step.at
         moment = lens.moment(step.at)
         new_day = bool(views) and views[-1].moment.day != moment.day
-        views.append(_step(step, lens, moment=moment, new_day=new_day, after=step.at - start))
+        view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start)
+        named = (step.detail.get(name, "") for name in ("event_id", "message_id"))
+        views.append(replace(view, href=next((opened[id] for id in named if id in opened), "")))
     return tuple(views)
 
 
@@ -407,6 +415,8 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
     resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    opened = {str(message.message_id): f"/messages/{message.key}" for message in messages}
+    opened |= {str(event.id): f"/events/{event.key}" for event in dossier.events}
     offered_again = {event.causation_id for event in dossier.events if event.causation_id}
     ids = {
         "subject": exchange.subject,
@@ -429,7 +439,7 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
                 if text
             ),
         ),
-        steps=steps_of(dossier.steps, lens),
+        steps=steps_of(dossier.steps, lens, opened),
         messages=tuple(message_view(file, lens, replaced=resent) for file in dossier.messages),
         events=tuple(event_view(event, lens, replaced=offered_again) for event in dossier.events),
         actions=("resolve",) if exchange.state == ExchangeState.ATTENTION else (),

@@ -108,6 +108,8 @@ class Seeder:
     def message(self, exchange: Exchange, **given: Any) -> Message:
         at = exchange.started_at
         content = given.pop("content", f"<melding>{SECRET}</melding>".encode() * 900)
+        wire = given.pop("wire", content)
+        headers = given.pop("headers", f"Content-Type: text/xml\r\nX-Secret: {SECRET}\r\n")
         values: dict[str, Any] = {
             "direction": Direction.IN,
             "message_id": MessageId(f"20261123-{self.made}@politie.example"),
@@ -146,8 +148,8 @@ class Seeder:
                     size=size,
                 ),
             )
+            blob, _ = put_blob(tx, wire)
             for kind in (EvidenceKind.RECEIVED, EvidenceKind.ANSWER):
-                headers = f"Content-Type: text/xml\r\nX-Secret: {SECRET}\r\n"
                 add_evidence(tx, Evidence(message=message.key, kind=kind, headers=headers, blob=blob, at=at))
 
         self.store.write_sync(work)
@@ -161,6 +163,7 @@ class Seeder:
             "type": "uitwisselen-melding.melding-geregistreerd",
             "state": EventState.OK,
             "source": "urn:nld:oin:00000001112223334000:systeem:bvh",
+            "body": json.dumps({"data": {"naam": SECRET}}).encode(),
         }
         event = Event(
             key=self.keys(exchange.started_at),
@@ -168,7 +171,6 @@ class Seeder:
             subject=exchange.subject,
             time="2026-11-23T20:53:27Z",
             level="1",
-            body=json.dumps({"data": {"naam": SECRET}}).encode(),
             at=exchange.started_at,
             changed_at=exchange.started_at,
             offers=1,

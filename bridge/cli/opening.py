@@ -1,0 +1,172 @@
+"""`bridge message open` and `bridge event open`: what went over the wire and what it held, masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from bridge.cli.account import acting
+from bridge.cli.assemble import utc_now
+from bridge.cli.message_keep import find_message_named
+from bridge.cli.opened import Opened, open_store
+from bridge.cli.options import DEFAULT_CONFIG, Config, Json
+from bridge.cli.output import print_documents, print_facts, print_heading, print_line, print_table, tell
+from bridge.flow.content import OpenedPart, Shown, Standing, Wire, open_event, open_message
+from bridge.flow.mapping_folder import read_mapping_files
+from bridge.ids import Key
+from bridge.mapping.load import MappingSet, read_mapping_set
+from bridge.mapping.masking import EVERYTHING, Line
+from bridge.store.rows import Message
+from bridge.web.console.accounts import audit
+from bridge.web.console.documents import event_document, message_document
+from bridge.web.console.filters import may_be_bsn
+from bridge.web.console.opened_views import header_facts
+from bridge.web.console.reveals import REVEALED
+from bridge.web.console.text import Language, catalogue
+from bridge.web.console.views import Lens, size_text, utc_text
+
+Id = Annotated[str, typer.Argument(help="Message or event id, or a key or its beginning.")]
+Reveal = Annotated[
+    bool, typer.Option("--reveal", help="Show what is masked. Takes --reason, and is a line of audit.")
+]
+Why = Annotated[str, typer.Option("--reason", help="With --reveal: why. It stands in the audit log.")]
+
+
+def open_message_(
+    id: Id, config: Config = DEFAULT_CONFIG, json: Json = False, reveal: Reveal = False, reason: Why = ""
+) -> None:
+    """Open one message: headers in words, and its content line by line with what is about people masked.
+
+    What no mapping knows is masked as a whole. Example: bridge message open 01936a2b-7c3d
+    """
+    with open_store(config) as opened:
+        message = opened.store.read_sync(lambda tx: find_message_named(tx, id))
+        shown = _shown(opened, message.key, reveal, reason)
+        found = open_message(opened.store, _mappings(opened), message.key, shown=shown)
+    document = {
+        **message_document(message),
+        "wire": [_wire_document(wire) for wire in found.wires],
+        "parts": [_part_document(part) for part in found.parts],
+    }
+    if json:
+        print_documents([document])
+        return
+    print_facts(_flat(message))
+    for wire in document["wire"]:
+        print_heading(f"{wire['kind']} {wire['at']}, {size_text(wire['size'])}")
+        print_facts(wire["header"] or {"header": "none that can be read"})
+        print_table(("HTTP header", "value"), [tuple(pair) for pair in wire["headers"]], fold="value")
+    _print_parts(found.parts)
+
+
+def open_event_named(opened: Opened, key: Key, *, reveal: bool, reason: str, json: bool) -> None:
+    """Print one event with its body, masked."""
+    shown = _shown(opened, key, reveal, reason)
+    found = open_event(opened.store, _mappings(opened), key, shown=shown)
+    if json:
+        print_documents([{**event_document(found.event), "body": _part_document(found.body)}])
+        return
+    print_facts(event_document(found.event))
+    _print_parts([found.body])
+
+
+def _shown(opened: Opened, key: Key, reveal: bool, reason: str) -> Shown:
+    if not reveal:
+        return {}
+    text = " ".join(reason.split())
+    if not text or len(text) > 500 or may_be_bsn(text):
+        raise typer.BadParameter("say why, without anything about people", param_hint="--reason")
+
+    def work(tx: Connection) -> None:
+        audit(
+            tx,
+            who=acting(),
+            role="",
+            way="command",
+            action=REVEALED,
+            target=key,
+            reason=text,
+            at=utc_now(),
+            line="all",
+        )
+
+    opened.store.write_sync(work)
+    return _Everywhere()
+
+
+class _Everywhere(dict[str, Any]):
+    """Every place, with all its lines."""
+
+    def get(self, place: str, default: Any = None) -> Any:
+        return EVERYTHING
+
+
+def _mappings(opened: Opened) -> MappingSet:
+    """Without mappings everything is masked."""
+    folder: Path = opened.settings.mappings.folder
+    if not folder.is_dir():
+        tell(f"{folder.name} is no folder with mappings, so all content is masked")
+        return MappingSet(programs=(), sha="")
+    return read_mapping_set(read_mapping_files(folder))
+
+
+def _wire_document(wire: Wire) -> dict[str, Any]:
+    lens = Lens(words=catalogue(Language.ENGLISH), zone=UTC, now=wire.at, names={})
+    facts = header_facts(wire.message, lens) if wire.message else ()
+    header = {fact.label: fact.moment.utc if fact.moment else fact.text for fact in facts}
+    return {
+        "kind": wire.kind,
+        "at": utc_text(wire.at),
+        "size": wire.size,
+        "sha256": wire.digest,
+        "headers": [list(pair) for pair in wire.headers],
+        "hiddenHeaders": wire.hidden,
+        "standing": wire.standing,
+        "header": header or None,
+    }
+
+
+def _part_document(part: OpenedPart) -> dict[str, Any]:
+    return {
+        "place": part.place,
+        "contentId": part.content_id or None,
+        "contentType": part.content_type or None,
+        "size": part.size,
+        "standing": part.standing,
+        "mapping": part.mapping,
+        "lines": [_line_document(line) for line in part.lines],
+    }
+
+
+def _line_document(line: Line) -> dict[str, Any]:
+    return {
+        "number": line.number,
+        "depth": line.depth,
+        "kind": line.kind,
+        "name": line.name or None,
+        "class": line.privacy or None,
+        "form": line.form,
+        "value": line.value,
+        "line": line.line,
+    }
+
+
+def _print_parts(parts: Iterable[OpenedPart]) -> None:
+    words = catalogue(Language.ENGLISH)
+    for part in parts:
+        print_heading(" ".join(filter(None, (part.content_id, part.content_type, size_text(part.size)))))
+        if part.standing not in (Standing.OPENED, Standing.UNKNOWN):
+            print_line(words(f"open.standing.{part.standing}"))
+        for line in part.lines:
+            mask = f"({words(f'form.{line.form}')})" if line.form else line.value or ""
+            about = "" if line.privacy in ("", "-") else f" [{line.privacy}]"
+            print_line(f"{'  ' * line.depth}{line.name or words('open.unknown')}  {mask}{about}".rstrip())
+
+
+def _flat(message: Message) -> dict[str, Any]:
+    return {k: v for k, v in message_document(message).items() if not isinstance(v, dict)}
