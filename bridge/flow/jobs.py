@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import compose, deliver, health, map, publish, pull, purge, seal_journal, signal
+from bridge.flow import compose, deliver, health, map, publish, pull, purge, runs, seal_journal, signal
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
@@ -27,6 +27,7 @@ RUNNERS: Mapping[str, JobRunner] = {
     seal_journal.KIND: seal_journal.seal_journal,
     purge.KIND: purge.purge,
     health.KIND: health.tell_health,
+    runs.KIND: runs.carry_out,
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}
