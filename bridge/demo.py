@@ -123,7 +123,10 @@ async def _run(*, once: bool, as_json: bool) -> int:
             else:
                 _print_story(completed, story, exchanges, took)
             if not once:
-                await _stay_open(addresses["console"], as_json)
+                await stay_open(
+                    f"The console is open at {addresses['console']}exchanges - click through both; "
+                    "Ctrl-C ends the demo."
+                )
     return 0 if completed else 1
 
 
@@ -198,8 +201,8 @@ def write_settings(
                 retry_interval=timedelta(seconds=2),
             )
         ),
-        partner=_cpa_party(pki, POLICE, "Melder", partner_url),
-        bridge=_cpa_party(pki, BRIDGE, "Ontvanger", "https://localhost:8443/ebms"),
+        partner=cpa_party(pki, POLICE, "Melder", partner_url),
+        bridge=cpa_party(pki, BRIDGE, "Ontvanger", "https://localhost:8443/ebms"),
     )
     (folder / "cpa" / f"{CPA_ID}.xml").write_bytes(cpa)
     key = folder / "person.key"
@@ -210,7 +213,8 @@ def write_settings(
     return config
 
 
-def _cpa_party(pki: Pki, organisation: Organisation, role: str, endpoint: str) -> CpaParty:
+def cpa_party(pki: Pki, organisation: Organisation, role: str, endpoint: str) -> CpaParty:
+    """One side of an agreement, with the certificate of the test PKI."""
     return CpaParty(
         name=organisation.name,
         oin=organisation.oin,
@@ -385,8 +389,9 @@ def _print_story(completed: bool, story: list[Line], exchanges: list[Exchange], 
 _SHOWN = ("message_id", "event_id", "events", "interactie_id", "attempt", "mapping", "reason")
 
 
-async def _stay_open(console: str, as_json: bool) -> None:
-    _say(as_json, f"\nThe console is open at {console}exchanges - click through both; Ctrl-C ends the demo.")
+async def stay_open(text: str) -> None:
+    """Say where to look, and wait for Ctrl-C."""
+    sys.stderr.write(f"\n{text}\n")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulate": {"ebms.model"},
     "bench": {"simulate", "demo", "cli", "pki", "config", "ebms", "mapping", "store", "flow"},
     "demo": {"simulate", "cli", "pki", "store", "config", "log"},
+    "incidents": {"demo", "simulate", "pki", "store", "config", "web"},
     "config": {"hub"},
     "log": {"hub.bsn"},
     "metrics": set(),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from bridge.cli.assemble import utc_now
 from bridge.cli.mending import (
     BulkLimit,
     CauseOption,
@@ -41,12 +42,18 @@ from bridge.cli.steps import print_steps
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import list_causes, mend_exchange
 from bridge.flow.mend import Actor, Mended, resolve
+from bridge.flow.runs import put_down, take_up
 from bridge.ids import Key
 from bridge.store.exchanges import ExchangeFilter, find_exchanges, list_exchanges
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
+from bridge.web.console.attention import cause_views
 from bridge.web.console.documents import cause_document, dossier_document, exchange_document
 from bridge.web.console.dossier import find_dossier
 from bridge.web.console.filters import matches, may_be_bsn
+from bridge.web.console.text import Language, catalogue
+from bridge.web.console.views import Lens
+
+CauseArgument = Annotated[str, typer.Argument(help="A cause, as `bridge exchange causes` lists it.")]
 
 app = typer.Typer(help="Exchanges over both protocols: list them, or show the timeline of one.")
 
@@ -149,20 +156,56 @@ def show(
 
 @app.command()
 def causes(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """List why exchanges need a person: one line per cause, with one exchange as example.
+    """List why exchanges need a person: one line per cause, with whose turn it is and who has taken it up.
 
     Example: bridge exchange causes
     """
     with open_store(config) as opened:
+        lens = Lens(words=catalogue(Language.ENGLISH), zone=opened.zone, now=utc_now(), names={})
         found = opened.store.read_sync(list_causes)
+        views = opened.store.read_sync(lambda tx: cause_views(tx, found, lens))
         if json:
-            print_documents(cause_document(cause) for cause in found)
+            print_documents(
+                cause_document(cause) | {"turn": view.turn, "owner": view.owner.owner if view.owner else None}
+                for cause, view in zip(found, views, strict=True)
+            )
             return
         rows = [
-            (c.id, c.count, local_time(c.oldest, opened.zone), c.partner, c.title, c.text, c.sample)
-            for c in found
+            (
+                c.id,
+                c.count,
+                local_time(c.oldest, opened.zone),
+                c.partner,
+                c.title,
+                view.turn,
+                view.owner.owner if view.owner else "",
+                c.text,
+                c.sample,
+            )
+            for c, view in zip(found, views, strict=True)
         ]
-        print_table(("cause", "count", "oldest", "partner", "what", "reason", "example"), rows, fold="reason")
+        columns = ("cause", "count", "oldest", "partner", "what", "turn", "owner", "reason", "example")
+        print_table(columns, rows, fold="reason")
+
+
+@app.command()
+def take(
+    cause: CauseArgument,
+    config: Config = DEFAULT_CONFIG,
+    reason: Reason = "",
+    drop: Annotated[bool, typer.Option("--drop", help="Let it go again instead.")] = False,
+) -> None:
+    """Take a cause up, so that others see who is at it; or with --drop let it go.
+
+    Example: bridge exchange take 4f1d09aa3c --reason "called the partner, they mend it today"
+    """
+    check_reason_given(reason, dry_run=False)
+
+    async def do(bridge: Bridge, by: Actor) -> None:
+        await (put_down if drop else take_up)(bridge, cause, by=by, note=reason)
+
+    with_bridge(config, do)
+    tell("Nobody has it now." if drop else "You have it now.")
 
 
 @app.command()
@@ -181,10 +224,10 @@ def mend(
 
     Example: bridge exchange mend --cause 4f1d09aa3c --limit 50 --reason "mapping mended"
     """
-    one_or_cause(id, cause, limit, dry_run=dry_run)
+    one_or_cause(id, cause, limit)
     check_reason_given(reason, dry_run=dry_run)
     if cause is not None and limit is not None:
-        mend_by_cause(config, cause, limit, reason, settle=False, json=json)
+        mend_by_cause(config, cause, limit, reason, settle=False, dry_run=dry_run, json=json)
         return
 
     async def do(bridge: Bridge, by: Actor) -> Mended:
@@ -210,10 +253,10 @@ def resolve_(
 
     Example: bridge exchange resolve 01936a2b-7c3d --reason "sent by phone"
     """
-    one_or_cause(id, cause, limit, dry_run=dry_run)
+    one_or_cause(id, cause, limit)
     check_reason_given(reason, dry_run=dry_run)
     if cause is not None and limit is not None:
-        mend_by_cause(config, cause, limit, reason, settle=True, json=json)
+        mend_by_cause(config, cause, limit, reason, settle=True, dry_run=dry_run, json=json)
         return
 
     async def do(bridge: Bridge, by: Actor) -> Mended:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,8 +18,12 @@ from bridge.cli.assemble import assemble
 from bridge.cli.output import print_documents, print_table, tell
 from bridge.config import load_settings
 from bridge.flow.bridge import Bridge
-from bridge.flow.causes import Bulk, mend_cause, resolve_cause
+from bridge.flow.jobs import tell_operator
 from bridge.flow.mend import Actor, Mended
+from bridge.flow.runs import KIND, MOST_AT_ONCE, Plan, carry_out, plan_run, start_run
+from bridge.flow.worker import Worker
+from bridge.store.rows import ItemOutcome, MendItem, MendRun, RunState, RunWhat
+from bridge.store.runs import get_run, items_of
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands on the timeline and in the audit log.")]
@@ -26,8 +32,12 @@ CauseOption = Annotated[
     typer.Option("--cause", help="All exchanges of this cause, as `bridge exchange causes` lists it."),
 ]
 BulkLimit = Annotated[
-    int | None, typer.Option("--limit", min=1, max=5000, help="With --cause: at most so many, oldest first.")
+    int | None,
+    typer.Option("--limit", min=1, max=MOST_AT_ONCE, help="With --cause: at most so many, oldest first."),
 ]
+
+_LOOK_AGAIN = 0.2
+"""Seconds, while another process carries the run out."""
 
 T = TypeVar("T")
 Do = Callable[[Bridge, Actor], Awaitable[T]]
@@ -89,32 +99,81 @@ def mended_document(mended: Mended, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def one_or_cause(id: str | None, cause: str | None, limit: int | None, *, dry_run: bool) -> None:
+def one_or_cause(id: str | None, cause: str | None, limit: int | None) -> None:
     """Either one id, or a cause with a limit. Raises BadParameter."""
     if (id is None) == (cause is None):
         raise typer.BadParameter("give one ID, or --cause with --limit", param_hint="ID")
     if cause is not None and limit is None:
         raise typer.BadParameter("say how many at most", param_hint="--limit")
-    if cause is not None and dry_run:
-        raise typer.BadParameter(
-            "a dry run is of one ID; `bridge exchange causes` gives one of each cause", param_hint="--dry-run"
-        )
 
 
-def mend_by_cause(config: Path, cause: str, limit: int, reason: str, *, settle: bool, json: bool) -> None:
-    """Mend or settle the exchanges of a cause. Exit code 1 when some could not be."""
-
-    async def do(bridge: Bridge, by: Actor) -> Bulk:
-        if settle:
-            return await resolve_cause(bridge, cause, limit=limit, by=by, note=reason)
-        return await mend_cause(bridge, cause, limit=limit, by=by, reason=reason)
-
-    bulk = with_bridge(config, do)
+def mend_by_cause(
+    config: Path, cause: str, limit: int, reason: str, *, settle: bool, dry_run: bool, json: bool
+) -> None:
+    """Mend or settle the exchanges of a cause, or tell the plan. Exit code 1 when some could not be."""
+    what = RunWhat.SETTLE if settle else RunWhat.MEND
+    if dry_run:
+        tell_plan(with_bridge(config, lambda b, by: plan_run(b, cause, what, limit=limit, by=by)), json=json)
+        return
+    run, done, failed = with_bridge(config, lambda b, by: _follow(b, by, cause, what, limit, reason))
     if json:
-        failed = [{"exchange": key, "reason": why} for key, why in bulk.failed]
-        print_documents([{"cause": cause, "done": list(bulk.done), "failed": failed}])
+        print_documents([run_document(run, done, failed)])
     else:
-        print_table(("not mended", "reason"), bulk.failed, fold="reason")
-        tell(f"{len(bulk.done)} done, {len(bulk.failed)} not.")
-    if bulk.failed or not bulk.done:
+        print_table(("not mended", "reason"), [(i.exchange, i.why or "") for i in failed], fold="reason")
+        tell(f"{len(done)} done, {len(failed)} not.")
+    if failed or not done:
         raise typer.Exit(1)
+
+
+async def _follow(
+    bridge: Bridge, by: Actor, cause: str, what: RunWhat, limit: int, reason: str
+) -> tuple[MendRun, tuple[MendItem, ...], tuple[MendItem, ...]]:
+    """Start the run and carry it out here, unless a bridge that runs on this store is at it already."""
+    run = await start_run(bridge, cause, what, limit=limit, by=by, reason=reason)
+    name = f"{socket.gethostname()}:{os.getpid()} command"
+    worker = Worker(bridge, {KIND: carry_out}, name=name, on_buried=tell_operator)
+    await worker.run_until_idle()
+    while (run := await bridge.store.read(lambda tx: get_run(tx, run.key))).state is RunState.RUNNING:
+        await asyncio.sleep(_LOOK_AGAIN)
+        await worker.run_until_idle()
+    done, failed = await bridge.store.read(
+        lambda tx: (
+            items_of(tx, run.key, ItemOutcome.DONE, limit=MOST_AT_ONCE),
+            items_of(tx, run.key, ItemOutcome.FAILED, limit=MOST_AT_ONCE),
+        )
+    )
+    return run, done, failed
+
+
+def run_document(run: MendRun, done: Sequence[MendItem], failed: Sequence[MendItem]) -> dict[str, Any]:
+    """For scripts; keys are only ever added."""
+    return {
+        "run": run.key,
+        "cause": run.cause,
+        "what": run.what,
+        "state": run.state,
+        "done": [item.exchange for item in done],
+        "failed": [{"exchange": item.exchange, "reason": item.why} for item in failed],
+    }
+
+
+def tell_plan(plan: Plan, *, json: bool) -> None:
+    """Print what a run would do."""
+    if json:
+        impossible = [{"exchange": key, "reason": why} for key, why in plan.impossible]
+        effects = {str(kind): count for kind, count in plan.effects.items()}
+        print_documents(
+            [
+                {
+                    "dryRun": True,
+                    "total": plan.total,
+                    "lookedAt": plan.looked_at,
+                    "effects": effects,
+                    "impossible": impossible,
+                }
+            ]
+        )
+        return
+    print_table(("effect", "times"), [(kind, count) for kind, count in plan.effects.items()], fold="effect")
+    print_table(("not mended", "reason"), plan.impossible, fold="reason")
+    tell(f"{plan.total} exchanges; the first {plan.looked_at} were looked at. Nothing was changed.")

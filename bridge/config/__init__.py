@@ -4,6 +4,13 @@
 with its key, what is wrong and the nearest real name. Paths in the file are relative to the file.
 """
 
+from bridge.config.alerts import (
+    AlertRule,
+    AlertSettings,
+    Condition,
+    EmailChannel,
+    WebhookChannel,
+)
 from bridge.config.base import FilePath, Section, TlsSettings
 from bridge.config.listeners import (
     LOOPBACK,
@@ -46,9 +53,13 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "LOOPBACK",
     "AgreementSettings",
+    "AlertRule",
+    "AlertSettings",
     "ApiListener",
+    "Condition",
     "ConsoleSettings",
     "ConsoleTls",
+    "EmailChannel",
     "EncryptionSettings",
     "EventSender",
     "FilePath",
@@ -75,6 +86,7 @@ __all__ = [
     "TraceSettings",
     "TrustSettings",
     "TypeRetention",
+    "WebhookChannel",
     "WorkerSettings",
     "load_settings",
 ]

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from bridge.config.alerts import AlertSettings
 from bridge.config.base import FilePath, Section
 from bridge.config.listeners import LOOPBACK, ApiListener, ConsoleSettings, MetricsSettings, PartnerListener
 from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
@@ -130,6 +131,7 @@ class Settings(Section):
     trust: TrustSettings = TrustSettings()
     retention: RetentionSettings = RetentionSettings()
     health_events: HealthEvents = HealthEvents()
+    alerts: AlertSettings = AlertSettings()
     worker: WorkerSettings = WorkerSettings()
     own_parties: tuple[OwnParty, ...] = Field(min_length=1, description="The parties that the bridge plays.")
     sources: tuple[SourceSettings, ...] = Field(
@@ -141,6 +143,13 @@ class Settings(Section):
     def _login_in_production(self) -> Settings:
         if self.production and self.console.login == "none":
             raise ValueError("console.login none is for test mode only; leave it out or write local")
+        return self
+
+    @model_validator(mode="after")
+    def _alerts_in_production(self) -> Settings:
+        for channel in self.alerts.webhooks:
+            if self.production and not channel.url.startswith("https://"):
+                raise ValueError(f"alerts.webhooks {channel.name}: production posts to https only")
         return self
 
     @property

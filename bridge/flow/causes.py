@@ -1,7 +1,6 @@
 """What needs a person, grouped by cause: the same reason, at the same partner, for the same kind of exchange.
 
-Ids and numbers in a reason differ from message to message; they do not make another cause. Bulk mending goes by
-cause: each exchange of it in a transaction of its own, so that one that cannot be mended does not hold the others.
+Ids and numbers in a reason differ from message to message; they do not make another cause.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from bridge.errors import BridgeError
 from bridge.flow.bridge import Bridge
 from bridge.flow.exchange import RESEND_OF
-from bridge.flow.mend import Actor, Mended, release, replay, resend, resolve, retry_event
+from bridge.flow.mend import Actor, Mended, release, replay, resend, retry_event
 from bridge.ids import Key
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
@@ -50,17 +48,6 @@ class Cause:
     sample: Key
     more: bool = False
     """There are more exchanges than were looked at."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bulk:
-    """What came of mending many: how many were mended, and why each of the others was not."""
-
-    done: tuple[Key, ...]
-    failed: tuple[tuple[Key, str], ...]
-
-
-MendExchange = Callable[[Key], Awaitable[Mended]]
 
 
 def cause_of(exchange: Exchange) -> tuple[str, str]:
@@ -145,39 +132,3 @@ async def mend_exchange(bridge: Bridge, exchange: Key, *, dry_run: bool, by: Act
     ends = [await step() for step in steps]
     done = bool(ends) and all(end.done for end in ends)
     return Mended(done=done, effects=tuple(effect for end in ends for effect in end.effects))
-
-
-async def mend_cause(bridge: Bridge, cause: str, *, limit: int, by: Actor, reason: str) -> Bulk:
-    """Mend up to `limit` exchanges of a cause, oldest first."""
-    return await _each(
-        bridge, cause, limit, lambda key: mend_exchange(bridge, key, dry_run=False, by=by, reason=reason)
-    )
-
-
-async def resolve_cause(bridge: Bridge, cause: str, *, limit: int, by: Actor, note: str) -> Bulk:
-    """Settle up to `limit` exchanges of a cause."""
-    return await _each(
-        bridge, cause, limit, lambda key: resolve(bridge, key, note=note, dry_run=False, by=by)
-    )
-
-
-async def _each(bridge: Bridge, cause: str, limit: int, mend: MendExchange) -> Bulk:
-    exchanges = await bridge.store.read(lambda tx: exchanges_of(tx, cause, limit=limit))
-    done: list[Key] = []
-    failed: list[tuple[Key, str]] = []
-    for exchange in exchanges:
-        try:
-            mended = await mend(exchange.key)
-        except BridgeError as error:
-            failed.append((exchange.key, str(error)))
-            continue
-        if mended.done:
-            done.append(exchange.key)
-        else:
-            failed.append((exchange.key, _why(mended)))
-    return Bulk(done=tuple(done), failed=tuple(failed))
-
-
-def _why(mended: Mended) -> str:
-    reasons = [effect.reason for effect in mended.effects if effect.reason]
-    return "; ".join(reasons) or "nothing in it can be mended here: its sender must act, or settle it"

@@ -16,6 +16,7 @@ from bridge.flow import (
     pull,
     purge,
     revocation,
+    runs,
     seal_journal,
     signal,
 )
@@ -41,6 +42,7 @@ RUNNERS: Mapping[str, JobRunner] = {
     purge.KIND: purge.purge,
     revocation.KIND: revocation.fetch_lists,
     health.KIND: health.tell_health,
+    runs.KIND: runs.carry_out,
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}

@@ -32,6 +32,7 @@ from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
 from bridge.mapping.context import Answer, EventDraft, Finding, Mapped
+from bridge.mapping.rules import RULES
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import put_blob, read_blob
 from bridge.store.events import add_event
@@ -136,7 +137,7 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         )
     outcome = run_mapping(program, root, context=mapping_context(bridge, message))
     if not isinstance(outcome, Mapped):
-        return Parked(reason="; ".join(f"{f.rule} {f.text}" for f in outcome.findings))
+        return Parked(reason="; ".join(str(finding) for finding in _errors_first(outcome.findings)))
     faults = bridge.schemas.findings(RECEIVED, program, root)
     if faults and bridge.settings.mappings.xsd_received == "wait":
         return Parked(reason="; ".join(str(fault) for fault in faults))
@@ -155,6 +156,11 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         events=events,
         findings=(*outcome.findings, *faults),
     )
+
+
+def _errors_first(findings: tuple[Finding, ...]) -> list[Finding]:
+    """What stopped the message before what is only worth knowing."""
+    return sorted(findings, key=lambda finding: RULES[finding.rule].severity != "error")
 
 
 def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:

@@ -31,6 +31,7 @@ from bridge.ebms.receiving_model import (
     AnswerFault,
     Ignore,
     Known,
+    Peer,
     ReceivingPolicy,
     Refusal,
 )
@@ -51,6 +52,7 @@ from bridge.flow.case import (
     open_case,
     row_of,
 )
+from bridge.flow.doors import note_knock
 from bridge.flow.seal import Sealed, read_headers, seal
 from bridge.flow.unseal import unseal
 from bridge.ids import MessageId, Oin
@@ -85,7 +87,7 @@ async def receive(bridge: Bridge, request: Request) -> HttpAnswer:
     known = _known(bridge, received.message, request, now)
     stranger = receiving.judge_peer(received, known=known)
     if stranger is not None:
-        return await _turn_away(bridge, received, stranger)
+        return await _turn_away(bridge, received, stranger, request.peer)
     known = await _with_reference(bridge, received.message, known)
     terms = _terms(received.message, known)
     digest = await asyncio.to_thread(
@@ -242,8 +244,8 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
             )
 
 
-async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> HttpAnswer:
-    """A peer that may not speak for the From party: answered, logged, and nothing is kept."""
+async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal, peer: Peer) -> HttpAnswer:
+    """A peer that may not speak for the From party: answered and logged; only that it knocked is kept."""
     header = received.message.header
     metrics.message_turned_away()
     _log.warning(
@@ -252,6 +254,8 @@ async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal) -> Ht
         cpa_id=header.cpa_id,
         reason="; ".join(str(error) for error in refusal.errors),
     )
+    code = str(refusal.errors[0].code) if refusal.errors else "other"
+    await note_knock(bridge, oin=peer.oin, code=code, cpa_id=header.cpa_id, message_id=header.message_id)
     match refusal:
         case AnswerFault(fault=fault):
             raise fault
@@ -412,7 +416,7 @@ async def _receive_signal(bridge: Bridge, case: Case) -> HttpAnswer:
 
 async def _drop(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
     """A signal that is not what it should be: it does nothing, and is never answered with an error."""
-    return await _turn_away(bridge, case.received, refusal)
+    return await _turn_away(bridge, case.received, refusal, case.request.peer)
 
 
 async def _answer_by_post(bridge: Bridge, case: Case, answer: Sealed) -> HttpAnswer:

@@ -20,10 +20,10 @@ from lxml import etree
 
 from bridge.mapping.functions.bsn import is_bsn
 from bridge.mapping.program import Place, Program
-from bridge.mapping.run import line_of
 from bridge.mapping.standard import Vocabulary
 from bridge.mapping.structure import XSI_NIL
 from bridge.mapping.types import Type, fault
+from bridge.mapping.walk import line_of
 
 OPEN_CLASS = "-"
 """The privacy class of what says nothing about a person."""

@@ -32,14 +32,18 @@ from bridge.store.rows import (
     AccessOutcome,
     AccountState,
     Content,
+    DeliveryState,
     Direction,
     EventState,
     EvidenceKind,
     ExchangeDirection,
     ExchangeState,
+    ItemOutcome,
     JobState,
     MessageState,
     Role,
+    RunState,
+    RunWhat,
     Side,
     StepOutcome,
 )
@@ -599,4 +603,109 @@ purged = Table(
     Column("octets", BigInteger, nullable=False),
     Column("digests", Details, nullable=False),
     Index(None, "run"),
+)
+
+cause_owner = Table(
+    "cause_owner",
+    metadata,
+    Column("cause", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("owner", TEXT, nullable=False),
+    Column("note", TEXT, nullable=False),
+)
+
+mend_run = Table(
+    "mend_run",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("by", TEXT, nullable=False),
+    Column("role", TEXT, nullable=False),
+    Column("way", TEXT, nullable=False),
+    Column("what", Choice(RunWhat), nullable=False),
+    Column("cause", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
+    Column("state", Choice(RunState), nullable=False),
+    Column("ended_at", Moment),
+)
+
+mend_item = Table(
+    "mend_item",
+    metadata,
+    Column("run", TEXT, ForeignKey("mend_run.key"), primary_key=True),
+    Column("exchange", TEXT, primary_key=True),
+    Column("outcome", Choice(ItemOutcome), nullable=False),
+    Column("why", TEXT),
+    Index(None, "run", "outcome", "exchange"),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("condition", TEXT, nullable=False),
+    Column("target", TEXT, nullable=False),
+    Column("urgent", Integer, nullable=False),
+    Column("detail", Details, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(
+        "uq_alert_open",
+        "condition",
+        "target",
+        unique=True,
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index(None, "ended_at", "key"),
+)
+
+alert_told = Table(
+    "alert_told",
+    metadata,
+    Column("alert", TEXT, ForeignKey("alert.key"), primary_key=True),
+    Column("channel", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("ended", Integer, nullable=False),
+)
+
+alert_delivery = Table(
+    "alert_delivery",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("channel", TEXT, nullable=False),
+    Column("content", TEXT, nullable=False),
+    Column("state", Choice(DeliveryState), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("reason", TEXT),
+    Column("ended_at", Moment),
+    Index(None, "channel", "key"),
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("condition", TEXT, nullable=False),
+    Column("target", TEXT),
+    Column("until", Moment, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("by", TEXT, nullable=False),
+    Column("reason", TEXT, nullable=False),
+    Index(None, "until"),
+)
+
+turned_away = Table(
+    "turned_away",
+    metadata,
+    Column("oin", TEXT, primary_key=True),
+    Column("code", TEXT, primary_key=True),
+    Column("cpa_id", TEXT, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("message_id", TEXT, nullable=False),
+    Index(None, "last_at"),
 )

@@ -162,7 +162,33 @@ def test_cause_is_mended_as_a_whole_with_a_limit(shell: Any, parked: tuple[Key, 
     cause = shell.documents()[0]["cause"]
     assert shell.run("exchange", "mend", "--cause", cause, *REASON) == 2
     assert shell.run("exchange", "mend", "--cause", cause, "--limit", "5", *REASON, "--json") == 0
-    assert shell.documents() == [{"cause": cause, "done": [parked[0]], "failed": []}]
+    (run,) = shell.documents()
+    assert (run["cause"], run["state"], run["done"], run["failed"]) == (cause, "done", [parked[0]], [])
+
+
+def test_dry_run_of_a_cause_counts_what_would_happen(shell: Any, parked: tuple[Key, Key]) -> None:
+    shell.run("exchange", "causes", "--json")
+    cause = shell.documents()[0]["cause"]
+    asked = ("--cause", cause, "--limit", "5", "--dry-run", "--json")
+    assert shell.run("exchange", "mend", *asked) == 0
+    (plan,) = shell.documents()
+    assert (plan["dryRun"], plan["total"], plan["impossible"]) == (True, 1, [])
+    assert plan["effects"] == {"offer": 1, "resource": 1}
+    shell.run("exchange", "causes", "--json")
+    assert shell.documents()[0]["cause"] == cause
+
+
+def test_a_cause_is_taken_up_and_let_go(shell: Any, parked: tuple[Key, Key]) -> None:
+    shell.run("exchange", "causes", "--json")
+    cause = shell.documents()[0]["cause"]
+    assert shell.run("exchange", "take", cause) == 2
+    assert shell.run("exchange", "take", cause, "--reason", "I call them") == 0
+    shell.run("exchange", "causes", "--json")
+    (found,) = shell.documents()
+    assert found["turn"] == "integrator"
+    assert found["owner"].endswith("(command)")
+    assert shell.run("exchange", "take", cause, "--drop", "--reason", "done") == 0
+    assert shell.run("exchange", "take", cause, "--drop", "--reason", "done") == 1
 
 
 def test_one_or_many_but_not_both(shell: Any, parked: tuple[Key, Key]) -> None:

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
-from bridge.store import blobs, cursors, events, exchanges, jobs, messages, resources, timeline
+from bridge.store import blobs, cursors, doors, events, exchanges, jobs, messages, resources, runs, timeline
 from bridge.store.rows import (
     Direction,
     EventState,
     ExchangeDirection,
     ExchangeState,
+    ItemOutcome,
     JobState,
     MessageState,
 )
@@ -118,6 +119,10 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
         tx, now=m.now, worker="w", lease=timedelta(minutes=1), limit=5, kinds=("map",)
     ),
     "next_due": lambda m, tx: jobs.next_due(tx, m.now - timedelta(days=1)),
+    "owners_of": lambda m, tx: runs.owners_of(tx, ["a", "b"]),
+    "count_items": lambda m, tx: runs.count_items(tx, m.key()),
+    "items_of": lambda m, tx: runs.items_of(tx, m.key(), ItemOutcome.WAITING, limit=5, after=m.key()),
+    "turned_away_since": lambda m, tx: doors.turned_away_since(tx, m.now),
     "finish_jobs_about": lambda m, tx: jobs.finish_jobs_about(tx, kind="map", subject_key=m.key(), at=m.now),
 }
 

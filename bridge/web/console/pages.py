@@ -17,6 +17,7 @@ from bridge.web.console.dossier import Dossier, find_dossier
 from bridge.web.console.filters import Wanted, matches, read_filters, read_key
 from bridge.web.console.render import RENDERER, STATIC_TYPES, html, language_of, lens_of, page, words_of
 from bridge.web.console.settings import SETTINGS
+from bridge.web.console.stall import find_stall
 from bridge.web.console.state import STORE
 from bridge.web.console.text import Catalogue
 from bridge.web.console.views import exchange_view, line_of
@@ -115,12 +116,14 @@ def _before(request: web.Request) -> Key | None:
 
 async def show_exchange(request: web.Request) -> web.Response:
     dossier = await _dossier(request)
-    key = dossier.exchange.key
+    key, lens = dossier.exchange.key, lens_of(request)
+    stall = await request.app[STORE].read(lambda tx: find_stall(tx, dossier, lens))
     return page(
         request,
         "exchange.html",
+        stall=stall,
         json_href=f"/api/v1/exchanges/{key}",
-        view=exchange_view(dossier, lens_of(request)),
+        view=exchange_view(dossier, lens),
         self_href=f"/exchanges/{key}",
         stream=f"/live?exchange={key}&after={dossier.seq}",
     )

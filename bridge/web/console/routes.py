@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.web.console import (
+    attention_pages,
     content_pages,
     list_pages,
     mend_pages,
@@ -46,10 +47,14 @@ ROUTES: Sequence[Route] = (
     _get("/account", session_pages.show_account, Right.SELF),
     _post("/account/password", session_pages.change_password, Right.SELF),
     _get("/", now_pages.show_now, Right.LOOK),
-    _get("/attention", now_pages.show_attention, Right.LOOK),
-    _get("/attention/{cause}", now_pages.show_cause, Right.LOOK),
-    _post("/attention/{cause}/mend", now_pages.mend_many, Right.MEND),
-    _post("/attention/{cause}/settle", now_pages.settle_many, Right.MEND),
+    _get("/attention", attention_pages.show_attention, Right.LOOK),
+    _get("/attention/{cause}", attention_pages.show_cause, Right.LOOK),
+    _post("/attention/{cause}/take", attention_pages.take_cause, Right.MEND),
+    _post("/attention/{cause}/drop", attention_pages.drop_cause, Right.MEND),
+    _get("/attention/{cause}/{what}", attention_pages.show_plan, Right.TRY),
+    _post("/attention/{cause}/{what}", attention_pages.start, Right.MEND),
+    _get("/runs/{key}", attention_pages.show_run, Right.LOOK),
+    _post("/runs/{key}/stop", attention_pages.stop, Right.MEND),
     _get("/mend/{action}/{key}", mend_pages.show_action, Right.TRY),
     _post("/mend/{action}/{key}", mend_pages.do_action, Right.MEND),
     _get("/exchanges", pages.show_exchanges, Right.LOOK),

@@ -1,6 +1,7 @@
 """Whose turn it is in an exchange, and which sentence explains its state. Pure."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from bridge.store.rows import Event, EventState, Exchange, ExchangeState, Message, MessageState
@@ -49,22 +50,78 @@ def whose_turn(exchange: Exchange, messages: Iterable[Message], events: Iterable
     """
     if exchange.state == ExchangeState.DONE:
         return Turn.NOBODY
+    messages, events = tuple(messages), tuple(events)
     turns = {_MESSAGE_TURN[m.state] for m in messages if m.state in _MESSAGE_TURN}
     turns |= {_EVENT_TURN[e.state] for e in events if e.state in _EVENT_TURN}
     if exchange.state == ExchangeState.ATTENTION:
+        if reason_key(exchange, messages, events) in SENDERS:
+            return Turn.PARTNER
         turns = (turns & {Turn.INTEGRATOR, Turn.OPERATOR, Turn.PARTNER}) or {Turn.OPERATOR}
     return next((turn for turn in _URGENCY if turn in turns), Turn.BRIDGE)
 
 
 def reason_key(exchange: Exchange, messages: Iterable[Message], events: Iterable[Event]) -> str:
-    """The end of a catalogue key `reason.…`: the code that opens the reason, else the state that stopped."""
-    opening = (exchange.reason or "").split(":")[0].split(" ")[0].strip()
+    """The end of the catalogue keys `reason.…` and `advice.…`: by the rule that the reason names, else by the state."""
+    messages, events, reason = tuple(messages), tuple(events), exchange.reason or ""
+    opening = reason.split(":")[0].split(" ")[0].strip()
     if opening in EBMS_CODES:
         return opening
+    ruled = _ruled(reason)
+    if ruled is not None:
+        return ruled
     stopped = [m.state.name.lower() for m in messages if m.state in STOPPED_MESSAGES]
-    stopped += [e.state.name.lower() for e in events if e.state in STOPPED_EVENTS]
+    stopped += [_EVENT_KEYS.get(e.state, e.state.name.lower()) for e in events if e.state in STOPPED_EVENTS]
     return stopped[0] if stopped else "unknown"
 
+
+def _ruled(reason: str) -> str | None:
+    """The explanation of the first rule that is named, where there is one of its own."""
+    for start, key in _STARTS.items():
+        if reason.startswith(start):
+            return key
+    for rule in _RULE.findall(reason):
+        if rule in RULE_KEYS:
+            return RULE_KEYS[rule]
+    if re.match(r"SOH-\d", reason):
+        return "profile"
+    return None
+
+
+_RULE = re.compile(r"\b(?:M9\d\d|SOH-\d+)\b")
+_STARTS = {
+    "no mapping takes": "no_mapping",
+    "no acknowledgment came": "unacknowledged",
+    "FUNCTIONEEL": "functional",
+}
+"""How the flows begin a reason that names no rule."""
+_EVENT_KEYS = {EventState.REFUSED: "event_refused"}
+
+NAMES_PERSON = "SOH-64"
+"""A report says of whom it is."""
+
+RULE_KEYS: Mapping[str, str] = {
+    "M901": "no_mapping",
+    "M902": "missing",
+    "M903": "code",
+    "M904": "odd",
+    "M905": "odd",
+    "M906": "odd",
+    "M907": "odd",
+    "M908": "no_event",
+    "M909": "missing",
+    "M910": "odd",
+    "M911": "odd",
+    "M919": "odd",
+    "M930": "missing",
+    "M932": "code",
+    "M933": "source",
+    "M935": "no_request",
+    NAMES_PERSON: "nobody",
+}
+"""Rules that a message can break → how that is explained."""
+
+SENDERS = frozenset({"missing", "odd", "nobody"})
+"""Explanations by which the sender of the message has to act first, not whoever makes the mappings."""
 
 EBMS_CODES = frozenset(
     {

@@ -8,16 +8,19 @@ import pytest
 
 from bridge.demo import MAPPINGS, SAMPLE
 from bridge.demo import POLICE as REAL_POLICE
+from bridge.flow.causes import mend_exchange
+from bridge.flow.jobs import make_worker
+from bridge.flow.mend import Actor
 from bridge.hub.bsn import is_bsn
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.channels import find_channel
+from bridge.store.channels import find_channel, note_failure, pause
 from bridge.store.exchanges import get_exchange
 from bridge.store.jobs import add_job, bury_job, claim_jobs
 from bridge.store.messages import get_message
 from bridge.store.persons import index_person
-from bridge.store.rows import Direction, ExchangeState, MessageState, Role
+from bridge.store.rows import Direction, EventState, ExchangeState, MessageState, Role
 from bridge.store.unit import Store
-from tests.web.console.conftest import NOW
+from tests.web.console.conftest import NOW, SAFE_AT_HOME
 
 
 def actions(store: Store) -> list[tuple[str, str, str | None]]:
@@ -110,27 +113,179 @@ async def test_settled_exchange_is_done(browser: Any, stuck: Any, store: Store) 
     assert store.read_sync(lambda tx: get_exchange(tx, exchange.key)).state is ExchangeState.DONE
 
 
-async def test_cause_is_mended_as_a_whole_up_to_a_limit(browser: Any, seeder: Any, store: Store) -> None:
+async def work(bridge: Any) -> None:
+    """Everything that is due, as a worker beside the console does it."""
+    await make_worker(bridge, name="test").run_until_idle()
+
+
+async def cause_link(browser: Any) -> str:
+    link = re.search(r'href="(/attention/\w+)"', await browser.get("/attention"))
+    assert link
+    return link[1]
+
+
+@pytest.fixture
+def three(seeder: Any) -> list[Any]:
+    """Three exchanges of one cause that the mapping of now takes."""
+    made = []
     for number in range(3):
-        exchange = seeder.exchange(state=ExchangeState.ATTENTION, reason=f"M901 at rol[{number}]")
+        exchange = seeder.exchange(state=ExchangeState.ATTENTION, reason=f"M903 at rol[{number}]: no code")
         seeder.message(exchange, state=MessageState.PARKED, mapping=None, content=SAMPLE.read_bytes())
-    link = re.search(r'href="(/attention/\w+)"', await browser.get("/attention"))
-    assert link
-    page, _ = await browser.post(f"{link[1]}/mend", page=link[1], status=200, limit="2", reason="mended")
-    assert "2 gelukt." in page
-    assert len(actions(store)) == 2
-    page, _ = await browser.post(f"{link[1]}/settle", page=link[1], status=200, limit="9", reason="done")
-    assert "1 gelukt." in page
-    assert "Van deze oorzaak is er niets meer." in page
+        made.append(exchange)
+    return made
 
 
-async def test_what_of_a_cause_was_not_mended_is_listed_with_its_reason(browser: Any, seeder: Any) -> None:
+async def test_a_cause_is_explained_in_words_with_whose_turn_it_is_and_what_to_do(
+    browser: Any, three: Any
+) -> None:
+    for path in ("/", "/attention", await cause_link(browser)):
+        page = await browser.get(path)
+        assert "een waarde of code die de koppeling niet kent" in page
+        assert "de integrator" in page.lower()
+        assert "vult die de lijst aan" in page
+
+
+async def test_the_plan_counts_what_would_happen_and_changes_nothing(
+    browser: Any, three: Any, store: Store
+) -> None:
+    page = await browser.get(f"{await cause_link(browser)}/mend?limit=2")
+    assert "2 uitwisselingen, de oudste eerst. Er is nog niets gedaan." in page
+    assert re.search(r"2×</strong> Nieuw event wordt aangeboden", page)
+    assert actions(store) == []
+
+
+async def test_a_run_mends_up_to_its_limit_and_shows_how_far_it_is(
+    browser: Any, three: Any, store: Store, bridge: Any
+) -> None:
+    link = await cause_link(browser)
+    _, run = await browser.post(f"{link}/mend", page=f"{link}/mend", limit="2", reason="mapping mended")
+    page = await browser.get(run)
+    assert "Bezig" in page
+    assert "0 van 2 geprobeerd" in page
+    await work(bridge)
+    page = await browser.get(run)
+    assert "Klaar" in page
+    assert "2 van 2 geprobeerd" in page
+    assert [store.read_sync(lambda tx, k=e.key: get_exchange(tx, k)).state for e in three].count(
+        ExchangeState.ATTENTION
+    ) == 1
+    assert [action for action, *_ in actions(store)].count("message.replayed") == 2
+    assert ("run.started", "local", "mapping mended") in actions(store)
+
+
+async def test_a_run_settles_and_then_nothing_is_left_of_the_cause(
+    browser: Any, three: Any, bridge: Any
+) -> None:
+    link = await cause_link(browser)
+    await browser.post(f"{link}/settle", page=f"{link}/settle", limit="3", reason="sent by phone")
+    await work(bridge)
+    assert "Van deze oorzaak is er niets meer." in await browser.get(link)
+
+
+async def test_a_run_needs_a_reason_and_a_number_within_bounds(
+    browser: Any, three: Any, store: Store
+) -> None:
+    link = await cause_link(browser)
+    for fields in (
+        {"limit": "2", "reason": " "},
+        {"limit": "501", "reason": "all"},
+        {"limit": "x", "reason": "a"},
+    ):
+        page, _ = await browser.post(f"{link}/mend", page=f"{link}/mend", status=400, **fields)
+        assert "Er is niets gedaan" in page
+    assert actions(store) == []
+
+
+async def test_what_of_a_run_was_not_mended_is_listed_with_its_reason(
+    browser: Any, seeder: Any, bridge: Any
+) -> None:
     exchange = seeder.parked()
-    link = re.search(r'href="(/attention/\w+)"', await browser.get("/attention"))
-    assert link
-    page, _ = await browser.post(f"{link[1]}/mend", page=link[1], status=200, limit="5", reason="try")
-    assert "0 gelukt." in page
+    link = await cause_link(browser)
+    plan = await browser.get(f"{link}/mend")
+    assert "1 hiervan lukt zo niet" in plan
+    _, run = await browser.post(f"{link}/mend", page=f"{link}/mend", limit="5", reason="try")
+    await work(bridge)
+    page = await browser.get(run)
+    assert "1 niet gelukt." in page
     assert f'<a href="/exchanges/{exchange.key}">' in page
+
+
+async def test_a_run_that_is_stopped_tries_no_more(
+    browser: Any, three: Any, store: Store, bridge: Any
+) -> None:
+    link = await cause_link(browser)
+    _, run = await browser.post(f"{link}/mend", page=f"{link}/mend", limit="3", reason="try")
+    await browser.post(f"{run}/stop", page=run, reason="wrong cause")
+    await work(bridge)
+    page = await browser.get(run)
+    assert "Gestopt" in page
+    assert "3 wachten nog." in page
+    assert "message.replayed" not in [action for action, *_ in actions(store)]
+
+
+async def test_a_run_goes_on_where_a_process_that_died_left_it(
+    browser: Any, three: Any, store: Store, bridge: Any
+) -> None:
+    """One was mended, but the process died before it could note that."""
+    link = await cause_link(browser)
+    _, run = await browser.post(f"{link}/mend", page=f"{link}/mend", limit="3", reason="mended")
+    by = Actor(name="local", role="operator")
+    await mend_exchange(bridge, three[0].key, dry_run=False, by=by, reason="mended")
+    await work(bridge)
+    assert "3 gelukt." in await browser.get(run)
+    assert [action for action, *_ in actions(store)].count("message.replayed") == 3
+
+
+async def test_a_cause_that_somebody_takes_up_shows_who_and_why_until_it_is_let_go(
+    browser: Any, three: Any, store: Store
+) -> None:
+    link = await cause_link(browser)
+    assert "Nog niemand." in await browser.get(link)
+    await browser.post(f"{link}/take", page=link, reason="called the integrator")
+    assert "called the integrator" in await browser.get(link)
+    assert "opgepakt door local" in await browser.get("/attention")
+    assert "opgepakt door local" in await browser.get("/")
+    await browser.post(f"{link}/drop", page=link, reason="handed over")
+    assert "Nog niemand." in await browser.get(link)
+    assert [action for action, *_ in actions(store)] == ["cause.dropped", "cause.taken"]
+
+
+async def test_a_viewer_sees_a_cause_and_can_start_nothing(enter: Any, three: Any) -> None:
+    browser = await enter(Role.VIEWER)
+    link = await cause_link(browser)
+    page = await browser.get(link)
+    assert 'name="reason"' not in page
+    await browser.get(f"{link}/mend", status=403)
+
+
+async def test_a_change_that_was_not_taken_up_stands_on_attention_with_its_lines(
+    browser: Any, bridge: Any
+) -> None:
+    bridge.problems["mappings"] = ("vt-melding.map.yaml:12:3  M101  no such key",)
+    page = await browser.get("/attention")
+    assert "Een gewijzigde koppeling is niet overgenomen" in page
+    assert "vt-melding.map.yaml:12:3" in page
+
+
+async def test_an_exchange_that_waits_for_a_paused_partner_says_so(
+    browser: Any, seeder: Any, store: Store
+) -> None:
+    exchange = seeder.waiting()
+    store.write_sync(lambda tx: pause(tx, SAFE_AT_HOME, by="anna", reason="maintenance", at=NOW))
+    page = await browser.get(f"/exchanges/{exchange.key}")
+    assert "is gepauzeerd door anna" in page
+    assert "maintenance" in page
+    assert "U hoeft niets te doen" not in page
+
+
+async def test_an_exchange_that_waits_for_a_hub_that_is_down_says_so(
+    browser: Any, seeder: Any, store: Store
+) -> None:
+    exchange = seeder.exchange()
+    seeder.event(exchange, state=EventState.UNKNOWN)
+    store.write_sync(lambda tx: note_failure(tx, "hub", reason="no answer", at=NOW))
+    page = await browser.get(f"/exchanges/{exchange.key}")
+    assert "De hub antwoordt niet: 1 poging is mislukt." in page
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "x", "", "-1", "1e9"])

@@ -1,0 +1,115 @@
+"""What needs a person, in words: each cause with what happened, whose turn it is, and what to do. No HTTP here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bridge.config import Condition
+from bridge.flow.bridge import Bridge
+from bridge.flow.causes import Cause
+from bridge.flow.conditions import Holding
+from bridge.store.events import EventFilter, list_events
+from bridge.store.exchanges import get_exchange
+from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.rows import CauseOwner
+from bridge.store.runs import owners_of
+from bridge.web.console.turn import Turn, reason_key, whose_turn
+from bridge.web.console.views import Lens, Moment
+
+MOST_MESSAGES = 20
+"""Of the example of a cause; enough to see where it stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseView:
+    """A cause as a page tells it. `key` is the end of the catalogue keys `reason.…` and `advice.…`."""
+
+    id: str
+    count: int
+    partner: str
+    title: str
+    text: str
+    key: str
+    turn: Turn
+    oldest: Moment
+    sample: str
+    owner: CauseOwner | None
+    since: Moment | None
+    """Since when `owner` has it."""
+
+    @property
+    def href(self) -> str:
+        return f"/attention/{self.id}"
+
+
+def cause_views(tx: Connection, causes: Sequence[Cause], lens: Lens) -> list[CauseView]:
+    """Each with its oldest words: the example stands for all of its cause."""
+    owners = owners_of(tx, [cause.id for cause in causes])
+    return [_view(tx, cause, owners.get(cause.id), lens) for cause in causes]
+
+
+def _view(tx: Connection, cause: Cause, owner: CauseOwner | None, lens: Lens) -> CauseView:
+    exchange = get_exchange(tx, cause.sample)
+    messages = list_messages(tx, MessageFilter(exchange=cause.sample), limit=MOST_MESSAGES)
+    events = list_events(tx, EventFilter(exchange=cause.sample), limit=MOST_MESSAGES)
+    return CauseView(
+        id=cause.id,
+        count=cause.count,
+        partner=lens.name(cause.partner),
+        title=cause.title.rpartition(".")[2] or cause.title,
+        text=cause.text or "–",
+        key=reason_key(exchange, messages, events),
+        turn=whose_turn(exchange, messages, events),
+        oldest=lens.moment(cause.oldest),
+        sample=cause.sample,
+        owner=owner,
+        since=lens.moment(owner.at) if owner else None,
+    )
+
+
+_PLACES = {
+    Condition.WORK_WAITS: "/jobs?state=ready",
+    Condition.PARTNER_DOWN: "/partners",
+    Condition.HUB_DOWN: "/partners",
+    Condition.PAUSED: "/partners",
+    Condition.CERTIFICATE_ENDS: "/certificates",
+    Condition.JOBS_GIVEN_UP: "/jobs",
+    Condition.SETTINGS_REFUSED: "/mappings",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionView:
+    """A condition that holds, in words: catalogue keys `condition.<name>.…` filled in with its details."""
+
+    name: str
+    title: str
+    text: str
+    turn: str
+    advice: str
+    href: str
+    lines: tuple[str, ...] = ()
+    """What exactly, as it was recorded."""
+
+
+def condition_views(found: Iterable[Holding], bridge: Bridge, lens: Lens) -> list[ConditionView]:
+    """The conditions of the bridge as a whole; what needs a person per cause is told by `cause_views`."""
+    return [_condition(one, bridge, lens) for one in found if one.condition is not Condition.NEEDS_PERSON]
+
+
+def _condition(one: Holding, bridge: Bridge, lens: Lens) -> ConditionView:
+    words, name = lens.words, str(one.condition)
+    lines = bridge.problems.get(one.target, ()) if one.condition is Condition.SETTINGS_REFUSED else ()
+    special = one.target if lines else one.detail.get("code", "")
+    key = f"{name}.{special}" if words.find(f"condition.{name}.{special}.title") else name
+    values = dict(one.detail)
+    return ConditionView(
+        name=name,
+        title=words(f"condition.{key}.title", **values),
+        text=words(f"condition.{key}.text", **values),
+        turn=words(f"condition.{key}.turn"),
+        advice=words(f"condition.{key}.advice"),
+        href="/mappings" if one.target == "mappings" else _PLACES.get(one.condition, ""),
+        lines=tuple(lines),
+    )

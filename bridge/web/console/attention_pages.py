@@ -1,0 +1,195 @@
+"""Attention: everything that needs a person by cause, taking a cause up, and mending many with a plan first."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bridge.flow.causes import exchanges_of, list_causes
+from bridge.flow.conditions import examine_process, examine_store
+from bridge.flow.mend import CannotMend
+from bridge.flow.runs import MOST_AT_ONCE, plan_run, put_down, start_run, stop_run, take_up
+from bridge.ids import Key
+from bridge.store.rows import ItemOutcome, MendRun, NoSuchRow, RunState, RunWhat
+from bridge.store.runs import count_items, get_run, items_of, list_runs
+from bridge.web.console.attention import cause_views, condition_views
+from bridge.web.console.filters import read_key
+from bridge.web.console.now_pages import actor_of
+from bridge.web.console.render import lens_of, page, words_of
+from bridge.web.console.session_pages import field
+from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.views import Lens, line_of
+
+MOST_CAUSES = 50
+LIST = 100
+MOST_FAILED = 200
+RUNS = 20
+
+
+async def show_attention(request: web.Request) -> web.Response:
+    bridge, lens, now = request.app[BRIDGE], lens_of(request), request.app[NOW]()
+    store = request.app[STORE]
+    causes = await store.read(list_causes)
+    views = await store.read(lambda tx: cause_views(tx, causes[:MOST_CAUSES], lens))
+    holding = await store.read(lambda tx: examine_store(tx, bridge, now=now))
+    runs = await store.read(lambda tx: [(run, count_items(tx, run.key)) for run in list_runs(tx, limit=RUNS)])
+    return page(
+        request,
+        "attention.html",
+        page="attention",
+        causes=views,
+        hidden=max(0, len(causes) - MOST_CAUSES),
+        more=any(cause.more for cause in causes),
+        conditions=condition_views((*holding, *examine_process(bridge, now=now)), bridge, lens),
+        runs=[{"run": run, "at": lens.moment(run.at), "counts": counts} for run, counts in runs],
+    )
+
+
+async def show_cause(request: web.Request) -> web.Response:
+    return await _cause_page(request, problem="")
+
+
+async def take_cause(request: web.Request) -> web.Response:
+    return await _own(request, take=True)
+
+
+async def drop_cause(request: web.Request) -> web.Response:
+    return await _own(request, take=False)
+
+
+async def _own(request: web.Request, *, take: bool) -> web.Response:
+    bridge, cause, note = request.app[BRIDGE], request.match_info["cause"], await field(request, "reason")
+    do = take_up if take else put_down
+    try:
+        await do(bridge, cause, by=actor_of(request), note=note)
+    except CannotMend as error:
+        return await _cause_page(request, problem=str(error))
+    raise web.HTTPSeeOther(f"/attention/{cause}")
+
+
+async def show_plan(request: web.Request) -> web.Response:
+    """What a run would do, tried out on the first of them; nothing is changed."""
+    return await _plan_page(request, request.query.get("limit", "10"), problem="")
+
+
+async def start(request: web.Request) -> web.Response:
+    """Begin a run, and show how far it is."""
+    what, limit = _what(request), await field(request, "limit")
+    if _number(limit) is None:
+        return await _plan_page(request, "10", problem=words_of(request)("mend.bad_limit", n=MOST_AT_ONCE))
+    try:
+        run = await start_run(
+            request.app[BRIDGE],
+            request.match_info["cause"],
+            what,
+            limit=_number(limit) or 1,
+            by=actor_of(request),
+            reason=await field(request, "reason"),
+        )
+    except CannotMend as error:
+        return await _plan_page(request, limit, problem=str(error))
+    raise web.HTTPSeeOther(f"/runs/{run.key}")
+
+
+async def show_run(request: web.Request) -> web.Response:
+    return await _run_page(request, problem="")
+
+
+async def stop(request: web.Request) -> web.Response:
+    run = await _run(request)
+    try:
+        await stop_run(
+            request.app[BRIDGE], run.key, by=actor_of(request), reason=await field(request, "reason")
+        )
+    except CannotMend as error:
+        return await _run_page(request, problem=str(error))
+    raise web.HTTPSeeOther(f"/runs/{run.key}")
+
+
+async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
+    lens, id, store = lens_of(request), request.match_info["cause"], request.app[STORE]
+    causes, exchanges = await store.read(lambda tx: (list_causes(tx), exchanges_of(tx, id, limit=LIST)))
+    found = [cause for cause in causes if cause.id == id]
+    if not found:
+        return page(request, "cause.html", page="attention", id=id, cause=None, lines=[], problem=problem)
+    (view,) = await store.read(lambda tx: cause_views(tx, found, lens))
+    return page(
+        request,
+        "cause.html",
+        status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        page="attention",
+        id=id,
+        cause=view,
+        lines=[line_of(exchange, lens) for exchange in exchanges],
+        problem=problem,
+        most=min(MOST_AT_ONCE, view.count),
+    )
+
+
+async def _plan_page(request: web.Request, limit: str, *, problem: str) -> web.Response:
+    what, cause, number = _what(request), request.match_info["cause"], _number(limit)
+    if number is None:
+        raise web.HTTPBadRequest
+    plan = await plan_run(request.app[BRIDGE], cause, what, limit=number, by=actor_of(request))
+    return page(
+        request,
+        "plan.html",
+        status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        page="attention",
+        what=what,
+        cause=cause,
+        limit=number,
+        plan=plan,
+        problem=problem,
+    )
+
+
+async def _run_page(request: web.Request, *, problem: str) -> web.Response:
+    lens, run, store = lens_of(request), await _run(request), request.app[STORE]
+    counts, failed = await store.read(
+        lambda tx: (
+            count_items(tx, run.key),
+            items_of(tx, run.key, ItemOutcome.FAILED, limit=MOST_FAILED),
+        )
+    )
+    return page(
+        request,
+        "run.html",
+        status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        page="attention",
+        run=run,
+        running=run.state is RunState.RUNNING,
+        at=lens.moment(run.at),
+        ended=_ended(run, lens),
+        counts={str(outcome): count for outcome, count in counts.items()},
+        total=sum(counts.values()),
+        failed=failed,
+        problem=problem,
+    )
+
+
+def _ended(run: MendRun, lens: Lens) -> object:
+    return lens.moment(run.ended_at) if run.ended_at else None
+
+
+async def _run(request: web.Request) -> MendRun:
+    key: Key | None = read_key(request.match_info["key"])
+    if key is None:
+        raise web.HTTPNotFound
+    try:
+        return await request.app[STORE].read(lambda tx: get_run(tx, key))
+    except NoSuchRow:
+        raise web.HTTPNotFound from None
+
+
+def _what(request: web.Request) -> RunWhat:
+    try:
+        return RunWhat(request.match_info["what"])
+    except ValueError:
+        raise web.HTTPNotFound from None
+
+
+def _number(text: str) -> int | None:
+    """How many at most, when that can be."""
+    if text.isascii() and text.isdecimal() and len(text) < 5 and 0 < int(text) <= MOST_AT_ONCE:
+        return int(text)
+    return None

@@ -1,0 +1,56 @@
+"""Why an exchange that runs does not go on: the endpoint that its next step goes to is paused or does not answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bridge.store.channels import find_channel
+from bridge.store.rows import Channel, Direction, EventState, ExchangeState, MessageState
+from bridge.web.console.dossier import Dossier
+from bridge.web.console.turn import Turn
+from bridge.web.console.views import Lens
+
+HUB = "hub"
+_TO_HUB = {EventState.CREATED, EventState.UNKNOWN, EventState.OFFERED}
+_TO_PARTNER = {MessageState.CREATED, MessageState.WAITING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """`kind` is `paused` or `down`: the end of catalogue keys; `values` fill them in."""
+
+    kind: str
+    turn: Turn
+    values: Mapping[str, object]
+    reason: str
+
+
+def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
+    """None when the exchange does not wait for an endpoint in trouble."""
+    if dossier.exchange.state is not ExchangeState.RUNNING:
+        return None
+    for endpoint in _endpoints(dossier):
+        channel = find_channel(tx, endpoint)
+        if channel is not None and (channel.paused or channel.failures):
+            return _stall(channel, lens)
+    return None
+
+
+def _endpoints(dossier: Dossier) -> list[str]:
+    """Where its next steps go."""
+    sent = [file.message for file in dossier.messages if file.message.direction is Direction.OUT]
+    partners = [message.to_party for message in sent if message.state in _TO_PARTNER]
+    offered = any(e.direction is Direction.OUT and e.state in _TO_HUB for e in dossier.events)
+    return [*partners, *([HUB] if offered else [])]
+
+
+def _stall(channel: Channel, lens: Lens) -> Stall:
+    is_hub = channel.endpoint == HUB
+    name = lens.words("stall.hub") if is_hub else lens.name(channel.endpoint)
+    if channel.paused:
+        at = lens.moment(channel.changed_at)
+        values = {"name": name, "who": channel.paused_by or "", "at": f"{at.day} {at.clock}"}
+        return Stall(kind="paused", turn=Turn.OPERATOR, values=values, reason=channel.reason or "")
+    turn = Turn.HUB if is_hub else Turn.PARTNER
+    return Stall(kind="down", turn=turn, values={"name": name, "n": channel.failures}, reason="")
