@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from bridge.ids import Key, Oin
 from bridge.store import tables
+from bridge.store.jobs import oldest_untaken
 from bridge.store.query import add_unless_there, fetch, page, values_of
 from bridge.store.rows import (
     Access,
     AccessOutcome,
     EventState,
     Interaction,
-    JobState,
     Processing,
     PurgedResource,
     ResourceHead,
@@ -119,10 +119,9 @@ def find_purged(tx: Connection, type: str, id: str) -> PurgedResource | None:
 
 def oldest_waiting(tx: Connection) -> Waiting:
     """What a health check asks of the store."""
-    event, job = tables.event.c, tables.job.c
+    event = tables.event.c
     unanswered = select(event.changed_at).where(event.state == EventState.UNKNOWN)
-    due = select(func.min(job.due)).where(job.state == JobState.READY, job.lease_until.is_(None))
     return Waiting(
         unanswered=tx.scalar(unanswered.order_by(event.key).limit(1)),
-        due=tx.scalar(due),
+        due=oldest_untaken(tx),
     )

@@ -5,10 +5,11 @@ further failure; then one job at a time tries again, and the first success ends 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+from sqlalchemy import Connection, select
 
 from bridge.store import tables
 from bridge.store.query import add_unless_there, fetch, values_of
@@ -22,6 +23,16 @@ LONGEST_HOLD: Final = timedelta(minutes=5)
 
 _channel = tables.channel.c
 _job = tables.job.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the endpoints stand at one moment. One that is in neither set fares well."""
+
+    closed: frozenset[str]
+    """Paused, held, or in trouble while a job is trying: nothing goes there now."""
+    troubled: frozenset[str]
+    """Failed too often, and may be tried with one job at a time."""
 
 
 def find_channel(tx: Connection, endpoint: str) -> Channel | None:
@@ -79,26 +90,31 @@ def hold_after(failures: int) -> timedelta:
     return min(SHORTEST_HOLD * (1 << doublings), LONGEST_HOLD)
 
 
-def troubled(tx: Connection) -> frozenset[str]:
-    """Endpoints that failed too often and may be tried with one job at a time."""
-    query = select(_channel.endpoint).where(_channel.failures >= THRESHOLD)
-    return frozenset(tx.scalars(query))
+def standing_of(tx: Connection, now: datetime) -> Standing:
+    """Which endpoints get no job now, and which only one at a time: for the query that claims jobs."""
+    closed, troubled = set(), set()
+    for channel in list_channels(tx):
+        if channel.paused or (channel.held_until is not None and channel.held_until > now):
+            closed.add(channel.endpoint)
+        elif channel.failures >= THRESHOLD:
+            troubled.add(channel.endpoint)
+            if _is_tried(tx, channel.endpoint, now):
+                closed.add(channel.endpoint)
+    return Standing(closed=frozenset(closed), troubled=frozenset(troubled))
 
 
-def is_open(now: datetime) -> ColumnElement[bool]:
-    """For the query that claims jobs: neither paused nor held, and in trouble one job at a time."""
-    other = tables.job.alias("tries")
-    stopped = or_(_channel.paused_by.is_not(None), _channel.held_until > now)
-    tried = exists().where(
-        other.c.endpoint == _job.endpoint,
-        other.c.state == JobState.READY,
-        other.c.seq != _job.seq,
-        other.c.lease_until > now,
+def bring_forward(tx: Connection, *, now: datetime) -> None:
+    """After the clock went back: no endpoint is held longer than the longest hold from now."""
+    latest = now + LONGEST_HOLD
+    tx.execute(tables.channel.update().where(_channel.held_until > latest).values(held_until=latest))
+
+
+def _is_tried(tx: Connection, endpoint: str, now: datetime) -> bool:
+    """Whether a job for it is under way."""
+    query = select(_job.seq).where(
+        _job.endpoint == endpoint, _job.state == JobState.READY, _job.lease_until > now
     )
-    closed = exists().where(
-        _channel.endpoint == _job.endpoint, or_(stopped, and_(_channel.failures >= THRESHOLD, tried))
-    )
-    return or_(_job.endpoint.is_(None), ~closed)
+    return tx.scalar(query.limit(1)) is not None
 
 
 def _set(tx: Connection, endpoint: str, values: Mapping[str, Any]) -> None:

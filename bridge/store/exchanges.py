@@ -1,13 +1,16 @@
 """Exchanges: what the console shows as one line."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, func, insert, null, select
 
 from bridge.ids import Key
 from bridge.store import tables
+from bridge.store.keys import first_key, made_at
 from bridge.store.query import change, fetch, get, page, values_of
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
 
@@ -69,14 +72,81 @@ def list_exchanges(
     tx: Connection, wanted: ExchangeFilter, *, before: Key | None = None, limit: int = 50
 ) -> tuple[Exchange, ...]:
     """Newest first; the key of the last one is the next page's `before`."""
-    return fetch(tx, Exchange, page_of_exchanges(wanted, before=before, limit=limit))
+    row = tables.exchange.c
+    pages = _pages(wanted, before=before, limit=limit)
+    keys = [key for query in pages for key in tx.scalars(query.with_only_columns(row.key))]
+    newest = sorted(keys, reverse=True)[:limit]
+    if not newest:
+        return ()
+    query = select(tables.exchange).where(row.key.in_(newest)).order_by(row.key.desc())
+    return fetch(tx, Exchange, query)
 
 
-def page_of_exchanges(wanted: ExchangeFilter, *, before: Key | None, limit: int) -> Select[Any]:
-    """The query of `list_exchanges`."""
-    equal = values_of(wanted)
-    since, until = equal.pop("since"), equal.pop("until")
-    return page(tables.exchange, equal, since=since, until=until, before=before, limit=limit)
+def _pages(wanted: ExchangeFilter, *, before: Key | None, limit: int) -> Iterator[Select[Any]]:
+    """Queries that together hold the page, each of which walks one index in the order of the list.
+
+    Partner, title, state and direction each fit many rows, so every combination has its index, in which state
+    and direction, of few values, are always given. The ids fit few rows; then only theirs may be used, and
+    the other columns are hidden from the planner, which knows nothing of how many rows they fit.
+    """
+    row = tables.exchange.c
+    many = {name: getattr(wanted, name) for name in ("partner", "title", "state", "direction")}
+    few = {name: getattr(wanted, name) for name in ("subject", "correlation_id", "conversation_id")}
+    walk = partial(page, tables.exchange, since=wanted.since, until=wanted.until, before=before, limit=limit)
+    if any(few.values()):
+        query = walk(few)
+        for name, value in many.items():
+            if value is not None:
+                query = query.where(func.coalesce(row[name], null()) == value)
+        yield query
+    elif not any(many.values()):
+        yield walk({})
+    else:
+        for state in [wanted.state] if wanted.state else ExchangeState:
+            for direction in [wanted.direction] if wanted.direction else ExchangeDirection:
+                yield walk(many | {"state": state, "direction": direction})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many exchanges of one partner have a state and direction, and the oldest of them."""
+
+    partner: str
+    state: ExchangeState
+    direction: ExchangeDirection
+    exchanges: int
+    oldest: datetime
+
+
+def partners_of_exchanges(tx: Connection) -> tuple[str, ...]:
+    """Every partner that has an exchange, each by one step into the index."""
+    row, found = tables.exchange.c, [""]
+    while (after := tx.scalar(select(func.min(row.partner)).where(row.partner > found[-1]))) is not None:
+        found.append(after)
+    return tuple(found[1:])
+
+
+def count_exchanges(
+    tx: Connection,
+    partner: str,
+    *,
+    states: Iterable[ExchangeState] = tuple(ExchangeState),
+    since: datetime | None = None,
+) -> tuple[Count, ...]:
+    """By state and direction, those made since; counted in the index, without a look at a row."""
+    row = tables.exchange.c
+    query = (
+        select(row.state, row.direction, func.count(), func.min(row.key))
+        .where(row.partner == partner, row.state.in_(list(states)))
+        .where(row.direction.in_(list(ExchangeDirection)))
+        .group_by(row.state, row.direction)
+    )
+    if since is not None:
+        query = query.where(row.key >= first_key(since))
+    return tuple(
+        Count(partner=partner, state=state, direction=direction, exchanges=count, oldest=made_at(key))
+        for state, direction, count, key in tx.execute(query)
+    )
 
 
 def related_exchanges(tx: Connection, key: Key) -> tuple[Exchange, ...]:

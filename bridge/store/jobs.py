@@ -7,9 +7,9 @@ Jobs of one kind with the same ordering key run one after the other, in the orde
 no longer. Others never wait for one another.
 """
 
-import math
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,12 +19,13 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, in
 from bridge.errors import BridgeError
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.channels import is_open, troubled
+from bridge.store.channels import standing_of
 from bridge.store.query import add_unless_there, fetch, page, values_of
 from bridge.store.rows import Job, JobState, NoSuchRow
 
 _job = tables.job.c
 NOBODY: Mapping[str, int] = {}
+_LOOKED_AT = 1000
 _columns = tuple(column for column in _job if column.name != "seq")
 
 
@@ -99,15 +100,21 @@ def claim_jobs(
     the worker holds already: so one slow partner never takes every place. Paused and held endpoints are passed
     over. The job must be ended before the lease ends, or the lease renewed.
     """
+    standing = standing_of(tx, now)
+    shares = _Shares(per_endpoint=per_endpoint, troubled=standing.troubled, taken=Counter(busy))
     found: list[Any] = []
-    shares = _Shares(per_endpoint=per_endpoint, troubled=troubled(tx), taken=Counter(busy))
     for priority in _priorities(tx):
-        while len(found) < limit:
-            full = shares.full()
-            rows = _candidates(tx, now, priority, kinds, limit - len(found), full, found)
-            found += [row for row in rows if shares.take(row["endpoint"])]
-            if shares.full() == full:
-                break
+        if len(found) == limit:
+            break
+        rows: list[Any] = []
+        for endpoint in _endpoints(tx, priority):
+            most = min(limit - len(found), shares.room(endpoint))
+            if most and endpoint not in standing.closed:
+                query = _claimable(now, priority, endpoint, kinds).limit(most)
+                rows += tx.execute(query.with_for_update(skip_locked=True)).mappings()
+        chosen = sorted(rows, key=lambda row: (row["due"], row["seq"]))[: limit - len(found)]
+        shares.take(row["endpoint"] for row in chosen)
+        found += chosen
     until = now + lease
     if found:
         tx.execute(
@@ -172,22 +179,6 @@ def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: dateti
     return tx.execute(update(tables.job).where(about).values(values)).rowcount
 
 
-def next_due(tx: Connection, now: datetime) -> datetime | None:
-    """When to claim next: `now` when a claim would find something, else when a due time or a lease comes up.
-
-    None when no time will bring work by itself. A job that waits for an older one does not count.
-    """
-    moments: list[datetime | None] = []
-    for priority in _priorities(tx):
-        if tx.execute(_claimable(now, priority, None).limit(1)).first():
-            return now
-        later = and_(_job.state == JobState.READY, _job.priority == priority, _job.due > now)
-        moments.append(tx.scalar(select(func.min(_job.due)).where(later)))
-    held = and_(_job.state == JobState.READY, _job.lease_until > now)
-    moments.append(tx.scalar(select(func.min(_job.lease_until)).where(held)))
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
 def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
     """How many jobs are ready and dead, by kind. Done ones are not counted: their number only grows."""
     alive = _job.state.in_([JobState.READY, JobState.DEAD])
@@ -195,11 +186,46 @@ def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
     return {(kind, state): count for kind, state, count in tx.execute(query)}
 
 
-def oldest_due(tx: Connection, now: datetime) -> Mapping[str, datetime]:
-    """Since when the oldest job of each kind is due that is not done; only kinds that have one."""
-    late = and_(_job.state == JobState.READY, _job.due <= now)
-    query = select(_job.kind, func.min(_job.due)).where(late).group_by(_job.kind)
-    return {row.kind: row[1] for row in tx.execute(query)}
+def oldest_due(tx: Connection, now: datetime, kinds: Iterable[str]) -> Mapping[str, datetime]:
+    """Since when the oldest job of each kind is due that is not done; only kinds that have one.
+
+    Looks at the first jobs that were made of each kind, so that a long queue costs no more than a short one.
+    """
+    found: dict[str, datetime] = {}
+    for kind in kinds:
+        ready = select(_job.due).where(_job.state == JobState.READY, _job.kind == kind)
+        first = ready.order_by(_job.key).limit(_LOOKED_AT).subquery()
+        due = tx.scalar(select(func.min(first.c.due)).where(first.c.due <= now))
+        if due is not None:
+            found[kind] = due
+    return found
+
+
+def oldest_untaken(tx: Connection) -> datetime | None:
+    """The earliest due time of a ready job that nobody holds; None when there is none."""
+    dues = [
+        tx.scalar(
+            select(_job.due)
+            .where(_job.state == JobState.READY, _job.priority == priority, _job.lease_until.is_(None))
+            .where(_job.endpoint.is_(None) if endpoint is None else _job.endpoint == endpoint)
+            .order_by(_job.due)
+            .limit(1)
+        )
+        for priority in _priorities(tx)
+        for endpoint in _endpoints(tx, priority)
+    ]
+    return min((due for due in dues if due is not None), default=None)
+
+
+def bring_forward(tx: Connection, *, now: datetime, lease: timedelta) -> int:
+    """After the clock went back: what was put off is due now, and no lease is longer than one from now.
+
+    Which of it is really due the flows decide: doing a job too early is harmless. Gives how many were put off.
+    """
+    ready = _job.state == JobState.READY
+    until = now + lease
+    tx.execute(update(tables.job).where(ready, _job.lease_until > until).values(lease_until=until))
+    return tx.execute(update(tables.job).where(ready, _job.due > now).values(due=now)).rowcount
 
 
 def list_jobs(
@@ -238,24 +264,6 @@ def _claimed(row: Mapping[str, Any], *, worker: str, until: datetime) -> Job:
     return replace(job, leased_by=worker, lease_until=until, attempts=job.attempts + 1, claims=job.claims + 1)
 
 
-def _candidates(
-    tx: Connection,
-    now: datetime,
-    priority: int,
-    kinds: tuple[str, ...] | None,
-    limit: int,
-    full: frozenset[str],
-    found: list[Any],
-) -> list[Any]:
-    """Jobs to choose from: not of endpoints that have their share, and not chosen before."""
-    query = _claimable(now, priority, kinds).limit(limit)
-    if full:
-        query = query.where(or_(_job.endpoint.is_(None), _job.endpoint.not_in(full)))
-    if found:
-        query = query.where(_job.seq.not_in([row["seq"] for row in found]))
-    return list(tx.execute(query.with_for_update(skip_locked=True)).mappings())
-
-
 @dataclass(slots=True, kw_only=True)
 class _Shares:
     """How many places each endpoint has left: its share, or one while it is in trouble."""
@@ -264,21 +272,16 @@ class _Shares:
     troubled: frozenset[str]
     taken: Counter[str]
 
-    def take(self, endpoint: str | None) -> bool:
-        """Take a place, if there is one left."""
-        if endpoint is None or self.taken[endpoint] < self._share(endpoint):
-            self.taken[endpoint or ""] += 1
-            return True
-        return False
+    def room(self, endpoint: str | None) -> int:
+        """How many more jobs of this endpoint may be held."""
+        if endpoint is None:
+            return sys.maxsize
+        whole = sys.maxsize if self.per_endpoint is None else self.per_endpoint
+        share = 1 if endpoint in self.troubled else whole
+        return max(0, share - self.taken[endpoint])
 
-    def full(self) -> frozenset[str]:
-        """The endpoints that have no place left."""
-        return frozenset(e for e, count in self.taken.items() if e and count >= self._share(e))
-
-    def _share(self, endpoint: str) -> float:
-        if endpoint in self.troubled:
-            return 1
-        return math.inf if self.per_endpoint is None else self.per_endpoint
+    def take(self, endpoints: Iterable[str | None]) -> None:
+        self.taken.update(endpoint for endpoint in endpoints if endpoint is not None)
 
 
 def _priorities(tx: Connection) -> Iterator[int]:
@@ -292,14 +295,29 @@ def _priorities(tx: Connection) -> Iterator[int]:
         yield last
 
 
-def _claimable(now: datetime, priority: int, kinds: tuple[str, ...] | None) -> Select[Any]:
-    """Jobs that may be claimed, of one priority: only so does the index lead straight to what is due."""
+def _endpoints(tx: Connection, priority: int) -> Iterator[str | None]:
+    """Where ready jobs of this priority go, None first, each by one step into the index."""
+    yield None
+    last: str | None = ""
+    while True:
+        of_priority = _job.state == JobState.READY, _job.priority == priority
+        last = tx.scalar(select(func.min(_job.endpoint)).where(*of_priority, _job.endpoint > last))
+        if last is None:
+            return
+        yield last
+
+
+def _claimable(
+    now: datetime, priority: int, endpoint: str | None, kinds: tuple[str, ...] | None
+) -> Select[Any]:
+    """Jobs that may be claimed, of one priority and endpoint: only so does the index lead straight to what is
+    due, however much waits for an endpoint that is held."""
     query = (
         select(tables.job)
         .where(_job.state == JobState.READY, _job.priority == priority, _job.due <= now)
+        .where(_job.endpoint.is_(None) if endpoint is None else _job.endpoint == endpoint)
         .where(or_(_job.lease_until.is_(None), _job.lease_until <= now))
         .where(or_(_job.ordering_key.is_(None), ~_has_forerunner(now)))
-        .where(is_open(now))
         .order_by(_job.due, _job.seq)
     )
     return query if kinds is None else query.where(_job.kind.in_(kinds))

@@ -25,6 +25,11 @@ def first_key(at: datetime) -> Key:
     return _key(_tick(at), bytes(8))
 
 
+def made_at(key: Key) -> datetime:
+    """The time for which a key was made, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=UUID(key).int >> 80)
+
+
 class KeyMaker:
     """Makes keys that rise strictly within this process, also when the clock stands still or steps back."""
 

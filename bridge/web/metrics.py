@@ -50,7 +50,7 @@ async def _from_store(bridge: Bridge) -> list[GaugeMetricFamily]:
     def work(
         tx: Connection,
     ) -> tuple[Mapping[tuple[str, JobState], int], Mapping[str, datetime], tuple[Channel, ...]]:
-        return count_jobs(tx), oldest_due(tx, now), list_channels(tx)
+        return count_jobs(tx), oldest_due(tx, now, RUNNERS), list_channels(tx)
 
     counts, due, channels = await bridge.store.read(work)
     return [_jobs(counts), _ages(due, now), *_endpoints(bridge, channels, now)]

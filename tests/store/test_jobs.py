@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from bridge.ids import Key
+from bridge.store.channels import pause
 from bridge.store.cursors import get_cursor, set_cursor
 from bridge.store.jobs import (
     JobFilter,
     LeaseLost,
     add_job,
+    bring_forward,
     bury_job,
     claim_jobs,
     count_jobs,
@@ -18,7 +20,7 @@ from bridge.store.jobs import (
     finish_jobs_about,
     get_job,
     list_jobs,
-    next_due,
+    oldest_untaken,
     renew_lease,
     retry_job,
     revive_job,
@@ -65,9 +67,6 @@ class Queue:
 
     def get(self, key: Key) -> Job:
         return self.store.read_sync(lambda tx: get_job(tx, key))
-
-    def next_due(self) -> Any:
-        return self.store.read_sync(lambda tx: next_due(tx, self.make.now))
 
 
 @pytest.fixture
@@ -393,28 +392,56 @@ def test_who_holds_a_job_that_ended_elsewhere_has_lost_its_lease(jobs: Queue) ->
         jobs.retry(job)
 
 
-def test_something_to_claim_is_due_now(jobs: Queue) -> None:
-    jobs.add(due=START - timedelta(hours=1))
+def test_what_waits_for_a_held_endpoint_is_not_looked_through_to_find_the_rest(jobs: Queue) -> None:
+    for _ in range(30):
+        jobs.add(endpoint="dead")
+    free = [jobs.add(endpoint="alive"), jobs.add()]
+    jobs.store.write_sync(lambda tx: pause(tx, "dead", by="someone", reason="dead", at=START))
 
-    assert jobs.next_due() == START
-
-
-def test_the_next_due_time_is_the_earliest(jobs: Queue) -> None:
-    jobs.add(due=START + timedelta(hours=2))
-    jobs.add(due=START + timedelta(hours=1), priority=90)
-
-    assert jobs.next_due() == START + timedelta(hours=1)
+    assert jobs.claimed(limit=2) == free
 
 
-def test_a_lease_that_ends_is_a_due_time(jobs: Queue) -> None:
+def test_endpoints_share_a_claim_by_how_long_their_jobs_are_due(jobs: Queue) -> None:
+    keys = []
+    for endpoint in ("b", "a", None, "b"):
+        keys.append(jobs.add(endpoint=endpoint))
+        jobs.make.later(seconds=1)
+
+    assert jobs.claimed(limit=3) == keys[:3]
+
+
+def test_after_the_clock_went_back_what_was_put_off_is_due_now(jobs: Queue) -> None:
     jobs.add()
+    (job,) = jobs.claim()
+    jobs.make.later(days=1)
+    jobs.retry(job, seconds=30)
+    jobs.make.later(days=-1)
+    assert jobs.claim() == ()
+
+    jobs.store.write_sync(lambda tx: bring_forward(tx, now=jobs.make.now, lease=LEASE))
+
+    assert jobs.claimed() == [job.key]
+
+
+def test_after_the_clock_went_back_a_lease_from_the_future_ends_in_time(jobs: Queue) -> None:
+    key = jobs.add()
+    jobs.make.later(days=1)
+    jobs.claim(worker="dies")
+    jobs.make.later(days=-1)
+
+    jobs.store.write_sync(lambda tx: bring_forward(tx, now=jobs.make.now, lease=LEASE))
+
+    jobs.make.later(seconds=LEASE.total_seconds())
+    assert jobs.claimed(worker="two") == [key]
+
+
+def test_the_oldest_untaken_job_is_told(jobs: Queue) -> None:
+    jobs.add(endpoint="a", due=START + timedelta(minutes=2))
+    jobs.add(endpoint="b", due=START - timedelta(minutes=1))
     jobs.claim()
+    jobs.add(due=START + timedelta(minutes=1), priority=10)
 
-    assert jobs.next_due() == START + LEASE
-
-
-def test_nothing_is_due_in_an_empty_queue(jobs: Queue) -> None:
-    assert jobs.next_due() is None
+    assert jobs.store.read_sync(oldest_untaken) == START + timedelta(minutes=1)
 
 
 def test_ready_and_dead_jobs_are_counted_by_kind(jobs: Queue) -> None:

@@ -1,19 +1,19 @@
 """What the Now page counts: flow per partner, what waits, health, certificates. Each query has an index and a bound."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause, list_causes
-from bridge.store import tables
 from bridge.store.channels import list_channels
+from bridge.store.exchanges import count_exchanges, partners_of_exchanges
 from bridge.store.jobs import count_jobs
-from bridge.store.keys import first_key
 from bridge.store.rows import Channel, ExchangeDirection, ExchangeState, JobState
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -69,40 +69,22 @@ def find_overview(tx: Connection, *, now: datetime) -> Overview:
 
 
 def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
-    counted: dict[str, dict[str, int]] = {}
-    oldest: dict[str, datetime] = {}
+    """Of the partners with whom something went on or waits."""
+    flows = (_flow(tx, partner, now) for partner in partners_of_exchanges(tx))
+    return {flow.partner: flow for flow in flows if flow != Flow(partner=flow.partner)}
+
+
+def _flow(tx: Connection, partner: str, now: datetime) -> Flow:
+    counts: Counter[str] = Counter()
     for name, since in (("hour", now - HOUR), ("day", now - DAY)):
-        for partner, direction, count in _made(tx, since):
-            way = "to_hub" if direction == ExchangeDirection.TO_HUB else "to_partner"
-            counted.setdefault(partner, {})[f"{way}_{name}"] = count
-    for partner, state, count, start in _unfinished(tx):
-        counted.setdefault(partner, {})[state] = count
-        if state == ExchangeState.RUNNING:
-            oldest[partner] = start
-    return {
-        partner: Flow(partner=partner, oldest=oldest.get(partner), **counts)
-        for partner, counts in counted.items()
-    }
-
-
-def _made(tx: Connection, since: datetime) -> Iterable[tuple[str, str, int]]:
-    row = tables.exchange.c
-    query = (
-        select(row.partner, row.direction, func.count())
-        .where(row.key >= first_key(since))
-        .group_by(row.partner, row.direction)
-    )
-    return [(partner, direction, count) for partner, direction, count in tx.execute(query)]
-
-
-def _unfinished(tx: Connection) -> Iterable[tuple[str, str, int, datetime]]:
-    row = tables.exchange.c
-    query = (
-        select(row.partner, row.state, func.count(), func.min(row.started_at))
-        .where(row.state.in_([ExchangeState.RUNNING, ExchangeState.ATTENTION]))
-        .group_by(row.partner, row.state)
-    )
-    return [(partner, state, count, start) for partner, state, count, start in tx.execute(query)]
+        for made in count_exchanges(tx, partner, since=since):
+            way = "to_hub" if made.direction is ExchangeDirection.TO_HUB else "to_partner"
+            counts[f"{way}_{name}"] += made.exchanges
+    unfinished = count_exchanges(tx, partner, states=(ExchangeState.RUNNING, ExchangeState.ATTENTION))
+    for waiting in unfinished:
+        counts[waiting.state] += waiting.exchanges
+    running = [one.oldest for one in unfinished if one.state is ExchangeState.RUNNING]
+    return Flow(partner=partner, oldest=min(running, default=None), **counts)
 
 
 def certificates_in_use(bridge: Bridge, *, now: datetime) -> tuple[Ending, ...]:
