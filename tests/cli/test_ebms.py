@@ -282,7 +282,7 @@ def test_wrong_content_length_is_noted(office: Any, inspect: Inspect) -> None:
     assert any("Content-Length says 7" in note for note in found["notes"])
 
 
-def test_ping_is_answered_in_the_response(office: Any, inspect: Inspect) -> None:
+def test_ping_is_answered_where_it_asks_to_be(office: Any, inspect: Inspect) -> None:
     cpa = office.cpa()
     message = office.message(cpa)
     ping = replace(
@@ -298,7 +298,12 @@ def test_ping_is_answered_in_the_response(office: Any, inspect: Inspect) -> None
         parts=(),
     )
     found = inspect(office.raw(ping), cpa=cpa)
-    assert (found["kind"], found["answer"]) == ("signal", "HTTP 200 with a Pong in the response")
+    assert (found["kind"], found["answer"]) == (
+        "signal",
+        "HTTP 204, empty; then a Pong by a POST of its own to https://partner.example.nl/ebms",
+    )
+    found = inspect(office.raw(replace(ping, sync_reply=m.SyncReply())), cpa=cpa)
+    assert found["answer"] == "HTTP 200 with a Pong in the response"
 
 
 def test_signed_receipt_is_checked_against_the_message_that_was_sent(
@@ -401,8 +406,52 @@ def test_text_explains_the_judgement_and_the_answer(office: Any, judge: Any, tmp
     (tmp_path / "m.http").write_bytes(office.raw(office.message(cpa)))
     (tmp_path / "c.xml").write_bytes(cpa)
     assert judge.run("ebms", "inspect", str(tmp_path / "m.http"), "--cpa", str(tmp_path / "c.xml")) == 1
-    for words in ("refused: SecurityFailure", "Signature not found", "a MessageError by a POST", "p1@x"):
+    rule = "22: signed if and as agreed"
+    for words in (
+        "refused: SecurityFailure",
+        "Signature not found",
+        "a MessageError by a POST",
+        "p1@x",
+        rule,
+    ):
         assert words in judge.out
+
+
+def test_text_tells_what_the_signature_covers_and_whether_it_holds(
+    office: Any, judge: Any, tmp_path: Path
+) -> None:
+    cpa = office.cpa("osb-rm-s")
+    (tmp_path / "c.xml").write_bytes(cpa)
+    raw = office.raw(office.message(cpa), signed_by="partner")
+    (tmp_path / "m.http").write_bytes(raw)
+    assert judge.run("ebms", "inspect", str(tmp_path / "m.http"), "--cpa", str(tmp_path / "c.xml")) == 0
+    for words in ("It holds", "rsa-sha256", "the envelope (sha256), cid:p1@x (sha256)", "valid until"):
+        assert words in judge.out
+    (tmp_path / "m.http").write_bytes(raw.replace(b"<melding/>", b"<melding />"))
+    assert judge.run("ebms", "inspect", str(tmp_path / "m.http"), "--cpa", str(tmp_path / "c.xml")) == 1
+    assert "its digest differs" in judge.out
+    assert judge.run("ebms", "inspect", str(tmp_path / "m.http")) == 0
+    assert "It was not checked" in judge.out
+
+
+def test_of_a_folder_every_message_below_it_is_judged(office: Any, judge: Any, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.http", "a.http", "deep/c.http", "notes.txt"):
+        (tmp_path / name).write_bytes(office.raw(office.message(office.cpa())))
+    assert judge.run("ebms", "inspect", str(tmp_path), "--json") == 0
+    names = [Path(document["input"]).name for document in judge.documents()]
+    assert names == ["a.http", "b.http", "c.http"]
+    (tmp_path / "none").mkdir()
+    assert judge.run("ebms", "inspect", str(tmp_path / "none"), "--json") == 2
+
+
+def test_encrypted_parts_of_a_refused_header_leave_the_signature_unchecked(
+    office: Any, inspect: Inspect
+) -> None:
+    cpa = office.cpa("osb-rm-e")
+    raw = office.raw(office.message(cpa, action="iets"), signed_by="partner", encrypted=True)
+    found = inspect(raw, cpa=cpa, code=1)
+    assert (found["signature"], found["error"]["code"]) == ("unchecked", "ValueNotRecognized")
 
 
 def test_content_of_a_part_is_never_printed(office: Any, judge: Any, tmp_path: Path) -> None:
