@@ -11,6 +11,7 @@ Every message must end in an answer: it prints what did not, with the seed that 
 from __future__ import annotations
 
 import argparse
+import copy
 import resource
 import sys
 import tempfile
@@ -160,7 +161,7 @@ def _change(random: Random, root: etree._Element) -> None:
         case 0 if holder is not None:
             holder.remove(one)
         case 1 if holder is not None:
-            holder.append(etree.fromstring(etree.tostring(one)))
+            holder.append(copy.deepcopy(one))
         case 2 if two not in list(one.iter()):
             two.append(one)
         case 3:
