@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from bridge.cli.inspect_answer import row_in_words
 from bridge.cli.inspect_judge import Bench, Inspection, inspect_file, read_sent
+from bridge.cli.inspect_signature import Signing
 from bridge.cli.options import Json, read_moment
 from bridge.cli.output import print_documents, print_facts, print_heading, print_table, tell
 from bridge.ebms.cpa import read_cpa
@@ -36,9 +39,8 @@ def inspect(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help="Raw HTTP messages: headers, an empty line, the body.",
+            help="Raw HTTP messages: headers, an empty line, the body. Of a folder all .http files below it.",
             exists=True,
-            dir_okay=False,
         ),
     ],
     cpa: Annotated[
@@ -85,7 +87,7 @@ def inspect(
         sent=tuple(read_sent(path) for path in sent or ()),
     )
     good = True
-    for file in files:
+    for file in _messages(files):
         found = inspect_file(file, bench)
         good = good and found.good
         document = inspection_document(str(file), found)
@@ -107,11 +109,13 @@ def inspection_document(name: str, found: Inspection) -> dict[str, Any]:
         "header": None if message is None else _header_document(message),
         "parts": [] if message is None else [_part_document(part) for part in message.parts],
         "signature": found.signature if message is not None else "unchecked",
+        "signing": None if found.signing is None else _signing_document(found.signing),
         "error": errors[0] if errors else None,
         "fault": found.fault is not None,
         "notes": list(found.notes),
         "errors": errors,
         "row": found.row,
+        "rule": row_in_words(found.row, found.errors),
         "faultCode": found.fault.fault_code if found.fault else None,
         "faultText": found.fault.text if found.fault else None,
         "profile": found.terms.profile if found.terms else None,
@@ -152,6 +156,15 @@ def _part_document(part: Part) -> dict[str, Any]:
     }
 
 
+def _signing_document(signing: Signing) -> dict[str, Any]:
+    return {
+        "finding": signing.finding,
+        "method": signing.method,
+        "canonicalization": signing.canonicalization,
+        "references": [{"uri": r.uri, "digestMethod": r.digest_method} for r in signing.references],
+    }
+
+
 def _error_document(error: EbmsError) -> dict[str, str]:
     return {
         "code": str(error.code),
@@ -163,11 +176,15 @@ def _error_document(error: EbmsError) -> dict[str, str]:
 
 def _print(document: dict[str, Any]) -> None:
     print_heading(document["input"])
-    print_facts({"kind": document["kind"], **(document["header"] or {}), "signature": document["signature"]})
+    facts = {name: _yes(value) for name, value in (document["header"] or {}).items()}
+    print_facts({"kind": document["kind"], **facts, "signature": document["signature"]})
     if document["parts"]:
         print_heading("Parts")
         rows = [tuple(part.values()) for part in document["parts"]]
         print_table(("Content-ID", "type", "size", "sha256"), rows, fold="sha256")
+    if document["signing"]:
+        print_heading("Signature")
+        print_facts(_signing_facts(document["signing"]))
     if document["errors"]:
         print_heading("Errors")
         rows = [tuple(error.values()) for error in document["errors"]]
@@ -181,11 +198,31 @@ def _print(document: dict[str, Any]) -> None:
         {
             "judgement": _judgement(document),
             "profile": document["profile"],
-            "decided by row": document["row"],
+            "decided by row": f"{document['row']}: {document['rule']}"
+            if document["rule"]
+            else document["row"],
             "receipt": receipt["text"] if receipt else None,
             "answer": document["answer"],
         }
     )
+
+
+def _yes(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def _signing_facts(signing: dict[str, Any]) -> dict[str, object]:
+    """The algorithms by the end of their URIs, as people name them."""
+    signed = [f"{r['uri'] or 'the envelope'} ({_short(r['digestMethod'])})" for r in signing["references"]]
+    return {
+        "finding": signing["finding"],
+        "method": _short(signing["method"]),
+        "signed": ", ".join(signed),
+    }
+
+
+def _short(uri: str) -> str:
+    return uri.rpartition("#")[2]
 
 
 def _judgement(document: dict[str, Any]) -> str:
@@ -196,6 +233,14 @@ def _judgement(document: dict[str, Any]) -> str:
     if document["receipt"] and not document["receipt"]["good"]:
         return "changes nothing"
     return "readable" if document["answer"].startswith("not judged") else "accepted"
+
+
+def _messages(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        found = sorted(path.rglob("*.http")) if path.is_dir() else [path]
+        if not found:
+            raise typer.BadParameter(f"there is no .http file in {path.name}", param_hint="FILE...")
+        yield from found
 
 
 def _read_agreements(paths: list[Path]) -> list[Agreement]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from bridge.ebms.model import Kind, Message
-from bridge.ebms.receiving import Agreed, AnswerError, AnswerFault, Ignore, Refusal
-from bridge.errors import SoapFault
+from bridge.ebms.receiving import (
+    AGREEMENT_TABLE,
+    CONTENT_TABLE,
+    Agreed,
+    AnswerError,
+    AnswerFault,
+    Ignore,
+    Refusal,
+)
+from bridge.errors import EbmsError, SoapFault
 
 NO_ANSWER = "HTTP 204, empty"
 READING_ONLY = "not judged: without --cpa only the reading is judged"
@@ -21,12 +30,11 @@ def accepted_in_words(message: Message, agreed: Agreed) -> str:
     return _place(what, agreed.synchronous, agreed.acknowledgment.endpoint_url)
 
 
-def signal_in_words(message: Message) -> str:
+def signal_in_words(message: Message, agreed: Agreed) -> str:
     """For a signal that is as agreed."""
-    if message.kind is Kind.PING:
-        return "HTTP 200 with a Pong in the response"
-    if message.kind is Kind.STATUS_REQUEST:
-        return "HTTP 200 with a StatusResponse in the response"
+    if message.kind in (Kind.PING, Kind.STATUS_REQUEST):
+        what = "a Pong" if message.kind is Kind.PING else "a StatusResponse"
+        return _place(what, agreed.synchronous, agreed.acknowledgment.endpoint_url)
     return f"{NO_ANSWER}, if the bridge sent the message that it refers to; else HTTP 500 with a SOAP fault"
 
 
@@ -42,6 +50,16 @@ def refusal_in_words(refusal: Refusal) -> str:
             return _place("a MessageError", refusal.synchronous, url)
         case _:
             assert_never(refusal)
+
+
+def row_in_words(number: int | None, errors: Sequence[EbmsError]) -> str | None:
+    """What must hold by the row of the receiving table that decided; several rows may bear one number."""
+    rows = [(row.number, row.location, row.what) for row in AGREEMENT_TABLE]
+    rows += [(row.number, row.location, row.what) for row in CONTENT_TABLE]
+    fitting = [(location, what) for one, location, what in rows if one == number]
+    places = [error.location for error in errors]
+    named = [what for location, what in fitting if any(place.startswith(location) for place in places)]
+    return next(iter((*named, *(what for _, what in fitting))), None)
 
 
 def fault_in_words(fault: SoapFault) -> str:

@@ -21,7 +21,8 @@ from bridge.cli.inspect_answer import (
     signal_in_words,
 )
 from bridge.cli.inspect_http import NotHttp, RawHttp, open_http
-from bridge.cli.inspect_open import open_message
+from bridge.cli.inspect_open import looks_encrypted, open_message
+from bridge.cli.inspect_signature import Signing, read_signing
 from bridge.ebms.content import SpoolSink
 from bridge.ebms.cpa_resolve import Agreements, resolve, sender_verification
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms, Terms
@@ -78,6 +79,8 @@ class Inspection:
     message: Message | None = None
     """With its parts in the clear where they could be opened; None when it cannot be read."""
     signature: str = "unchecked"
+    signing: Signing | None = None
+    """What the signature says of itself; None without one."""
     errors: tuple[EbmsError, ...] = ()
     """What the first row that fails lists; for a SOAP fault what it would have listed."""
     row: int | None = None
@@ -188,6 +191,7 @@ def _judge_reading(received: Received) -> Inspection:
     return Inspection(
         message=received.message,
         signature="unchecked" if received.signatures else "absent",
+        signing=read_signing(received, "unchecked", CryptoOutcome()),
         errors=received.problems,
         row=7 if received.problems else None,
         answer=READING_ONLY,
@@ -220,13 +224,19 @@ def _judge_by_agreement(
         *_profile_notes(terms),
     )
     inspection = Inspection(
-        message=work.received.message, signature=work.signature, terms=terms, answer=NO_ANSWER, notes=notes
+        message=work.received.message,
+        signature=work.signature,
+        signing=read_signing(received, work.signature, work.crypto),
+        terms=terms,
+        answer=NO_ANSWER,
+        notes=notes,
     )
     if refusal is not None:
         return _refused(inspection, refusal)
     assert isinstance(judged, Agreed)
     if received.message.kind is Kind.BUSINESS:
         return replace(inspection, answer=accepted_in_words(received.message, judged))
+    inspection = replace(inspection, answer=signal_in_words(received.message, judged))
     return _judge_signal(inspection, received, work.crypto, bench, in_response)
 
 
@@ -255,7 +265,7 @@ def _judge_signal(
         f"the peer reports {text}"
         for text in named_errors(message.error_list.errors if message.error_list else ())
     )
-    inspection = replace(inspection, notes=(*inspection.notes, *told), answer=signal_in_words(message))
+    inspection = replace(inspection, notes=(*inspection.notes, *told))
     if message.kind in (Kind.PING, Kind.STATUS_REQUEST) or not bench.sent:
         return inspection
     about = reference_of(message)
@@ -312,6 +322,8 @@ def _security(
         return terms.verification, terms.encryption
     if known.agreement is None:
         return None, None
+    if any(looks_encrypted(part) for part in message.parts):
+        return None, None  # the signature is over what is inside, and nothing says whose key opens it
     header = message.header
     return sender_verification(known.agreement, sender=header.from_party, action=header.action), None
 

@@ -58,7 +58,7 @@ def open_message(
 
 
 def _still_sealed(received: Received, signature: str) -> Opened:
-    sealed = frozenset(part.content_id for part in received.message.parts if _is_encrypted(part))
+    sealed = frozenset(part.content_id for part in received.message.parts if looks_encrypted(part))
     note = "the agreement has the parts encrypted: give --key to open them and to check the signature"
     return Opened(
         received=received,
@@ -69,7 +69,7 @@ def _still_sealed(received: Received, signature: str) -> Opened:
     )
 
 
-def _is_encrypted(part: Part) -> bool:
+def looks_encrypted(part: Part) -> bool:
     """Whether it has the form; a part too large to be decrypted is not looked at."""
     if part.content.size > MAX_ENCRYPTED_OCTETS:
         return True

@@ -121,5 +121,9 @@ def _canonical_envelope(envelope: etree._Element) -> bytes:
             parent = element.getparent()
             if parent is not None and parent.tag == f"{{{DS}}}Signature":
                 parent.remove(element)
-    octets: bytes = etree.tostring(tree, method="c14n", with_comments=False)
+    try:
+        octets: bytes = etree.tostring(tree, method="c14n", with_comments=False)
+    except etree.C14NError:
+        # A namespace that is no absolute URI has no canonical form; a repeat is written the same all the same.
+        octets = etree.tostring(tree, encoding="utf-8")
     return octets

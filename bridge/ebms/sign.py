@@ -307,13 +307,16 @@ def _canonical(
     tree: etree._ElementTree | etree._Element, canonicalization: Canonicalization, *, comments: bool = False
 ) -> bytes:
     exclusive, _ = CANONICALIZATIONS[canonicalization.method]
-    return etree.tostring(
-        tree,
-        method="c14n",
-        exclusive=exclusive,
-        with_comments=comments,
-        inclusive_ns_prefixes=list(canonicalization.prefixes) or None,
-    )
+    try:
+        return etree.tostring(
+            tree,
+            method="c14n",
+            exclusive=exclusive,
+            with_comments=comments,
+            inclusive_ns_prefixes=list(canonicalization.prefixes) or None,
+        )
+    except etree.C14NError as error:
+        raise refused("The XML has no canonical form: a namespace is not an absolute URI.") from error
 
 
 def _signed_info_alone(envelope: etree._Element, method: str) -> etree._Element:

@@ -165,6 +165,24 @@ def judge_signal(
     return Ignore(row=ROW, reason=f"{message.kind} is no answer to {sent.kind}")
 
 
+def judge_rider(
+    received: Received, sent: SentMessage | None, *, crypto: CryptoOutcome | None = None
+) -> Acknowledges | LateSignal | UnknownReference | Ignore:
+    """What an Acknowledgment does that rides on a business message, as the standard allows (section 3.11).
+
+    `sent` is the message of ours that the Acknowledgment refers to. The message itself is judged apart from it.
+    """
+    message = received.message
+    if sent is None or message.acknowledgment is None:
+        return UnknownReference(
+            fault=SoapFault("The Acknowledgment is about no message that was sent from here.")
+        )
+    stranger = _not_the_answer_to(message, sent)
+    if stranger:
+        return Ignore(row=ROW, reason=stranger)
+    return _acknowledgment(message, sent, crypto or CryptoOutcome(), in_response=sent.synchronous)
+
+
 def reference_of(message: Message) -> MessageId | None:
     """The message that a signal is about: MessageData/RefToMessageId, else that of the Acknowledgment."""
     if message.header.ref_to_message_id is not None:
@@ -186,7 +204,7 @@ def _not_the_answer_to(message: Message, sent: SentMessage) -> str | None:
 
 def _acknowledgment(
     message: Message, sent: SentMessage, crypto: CryptoOutcome, in_response: bool
-) -> SignalJudgement:
+) -> Acknowledges | LateSignal | Ignore:
     acknowledgment = message.acknowledgment
     if acknowledgment is None or acknowledgment.ref_to_message_id != sent.message_id:
         return Ignore(row=ROW, reason="the Acknowledgment element does not refer to the same message")

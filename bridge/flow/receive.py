@@ -129,6 +129,7 @@ async def _receive_business(bridge: Bridge, case: Case) -> HttpAnswer:
     if not isinstance(accepted, Accepted):
         return await _refuse(bridge, case, accepted)
     assert own is not None, "row 15 lets only messages to an own party through"
+    await signal.take_rider(bridge, opened, crypto)
     return await _accept(bridge, case, opened, agreed, accepted, own)
 
 

@@ -15,6 +15,7 @@ from bridge.ebms.model import Content, Kind, Message
 from bridge.ebms.read import Received, read_message
 from bridge.ebms.sign import references_of_sent
 from bridge.flow.seal import HeaderBlock, read_headers
+from bridge.ids import MessageId
 from bridge.store.blobs import ContentPurged, iter_blob
 from bridge.store.messages import evidence_of, find_by_message_id
 from bridge.store.rows import Direction, EvidenceKind, MessageState
@@ -25,7 +26,11 @@ _BOUNDARY = re.compile(r'boundary="([A-Za-z0-9]+)"')
 
 def find_sent(tx: Connection, message: Message) -> tuple[MessageRow, Received] | None:
     """The message of ours that a signal refers to: its row, and its envelope as it was sent."""
-    reference = judgement.reference_of(message)
+    return find_sent_as(tx, judgement.reference_of(message))
+
+
+def find_sent_as(tx: Connection, reference: MessageId | None) -> tuple[MessageRow, Received] | None:
+    """The message of ours with this id."""
     if reference is None:
         return None
     rows = find_by_message_id(tx, reference, direction=Direction.OUT)

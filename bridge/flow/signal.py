@@ -25,7 +25,7 @@ from bridge.flow.context import partner_named
 from bridge.flow.peers import note_partner_failure
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers
-from bridge.flow.sent import describe_sent, find_sent, spool_blob
+from bridge.flow.sent import describe_sent, find_sent, find_sent_as, spool_blob
 from bridge.flow.settle import keep_ignored, settle
 from bridge.ids import MessageId
 from bridge.log import get_logger
@@ -168,6 +168,28 @@ async def take_signal(
                     "signal.ignored", message_id=received.message.header.message_id, reason=verdict.reason
                 )
     return None
+
+
+async def take_rider(bridge: Bridge, received: Received, crypto: CryptoOutcome) -> None:
+    """Do what an Acknowledgment means that rides on an accepted business message. It never refuses that message."""
+    acknowledgment = received.message.acknowledgment
+    if acknowledgment is None:
+        return
+    about = acknowledgment.ref_to_message_id
+    found = await bridge.store.read(lambda tx: find_sent_as(tx, about))
+    facts = None if found is None else describe_sent(*found)
+    match judgement.judge_rider(received, facts, crypto=crypto):
+        case judgement.Acknowledges() | judgement.LateSignal() as verdict:
+            assert found is not None
+            await settle(bridge, found[0], verdict, octets=received.envelope_octets, headers=_ENVELOPE_ALONE)
+        case Ignore() | judgement.UnknownReference() as verdict:
+            reason = verdict.reason if isinstance(verdict, Ignore) else verdict.fault.text
+            message_id = received.message.header.message_id
+            _log.warning("signal.ignored", message_id=message_id, reason=reason)
+
+
+_ENVELOPE_ALONE = (("Content-Type", "text/xml"),)
+"""Evidence of a receipt that rides along; the whole message is evidence of itself."""
 
 
 def _is_between(message: Message, sent: judgement.SentMessage | None) -> bool:

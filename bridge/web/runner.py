@@ -11,6 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
+from bridge.log import get_logger
+from bridge.web.head import UnfoldingParser
+
+_log = get_logger()
+
 WAITING: web.AppKey[set[int]] = web.AppKey("waiting", set)
 """The connections (by identity of their protocol) whose first request head is not complete yet.
 
@@ -53,7 +58,10 @@ class ImpatientRunner(web.AppRunner):
     def server(self) -> Any:
         """What the site makes a protocol with for every connection."""
         made = super().server
-        return None if made is None else lambda: self._watched(made())
+        return None if made is None else lambda: self._watched(self._protocol(made))
+
+    def _protocol(self, made: Any) -> Any:
+        return _Protocol(made, loop=asyncio.get_running_loop(), **made._kwargs)
 
     def _watched(self, protocol: Any) -> Any:
         self._app[WAITING].add(id(protocol))
@@ -66,3 +74,28 @@ class ImpatientRunner(web.AppRunner):
         self._app[WAITING].discard(id(protocol))
         if protocol.transport is not None:
             protocol.force_close()
+
+
+class _Protocol(web.RequestHandler):
+    """Reads folded headers, and answers what is no HTTP with a bare status and one line in the log."""
+
+    __slots__ = ()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._parser = UnfoldingParser(self._parser)  # type: ignore[assignment]
+
+    def handle_error(
+        self,
+        request: Any,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what no handler ever saw; the connection closes after it."""
+        _log.warning("request.unreadable", status=status, error=type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun, so no other can be given")
+        response = web.Response(status=status)
+        response.force_close()
+        return response

@@ -282,7 +282,7 @@ def test_wrong_content_length_is_noted(office: Any, inspect: Inspect) -> None:
     assert any("Content-Length says 7" in note for note in found["notes"])
 
 
-def test_ping_is_answered_in_the_response(office: Any, inspect: Inspect) -> None:
+def test_ping_is_answered_where_it_asks_to_be(office: Any, inspect: Inspect) -> None:
     cpa = office.cpa()
     message = office.message(cpa)
     ping = replace(
@@ -298,7 +298,12 @@ def test_ping_is_answered_in_the_response(office: Any, inspect: Inspect) -> None
         parts=(),
     )
     found = inspect(office.raw(ping), cpa=cpa)
-    assert (found["kind"], found["answer"]) == ("signal", "HTTP 200 with a Pong in the response")
+    assert (found["kind"], found["answer"]) == (
+        "signal",
+        "HTTP 204, empty; then a Pong by a POST of its own to https://partner.example.nl/ebms",
+    )
+    found = inspect(office.raw(replace(ping, sync_reply=m.SyncReply())), cpa=cpa)
+    assert found["answer"] == "HTTP 200 with a Pong in the response"
 
 
 def test_signed_receipt_is_checked_against_the_message_that_was_sent(
@@ -401,8 +406,52 @@ def test_text_explains_the_judgement_and_the_answer(office: Any, judge: Any, tmp
     (tmp_path / "m.http").write_bytes(office.raw(office.message(cpa)))
     (tmp_path / "c.xml").write_bytes(cpa)
     assert judge.run("ebms", "inspect", str(tmp_path / "m.http"), "--cpa", str(tmp_path / "c.xml")) == 1
-    for words in ("refused: SecurityFailure", "Signature not found", "a MessageError by a POST", "p1@x"):
+    rule = "22: signed if and as agreed"
+    for words in (
+        "refused: SecurityFailure",
+        "Signature not found",
+        "a MessageError by a POST",
+        "p1@x",
+        rule,
+    ):
         assert words in judge.out
+
+
+def test_text_tells_what_the_signature_covers_and_whether_it_holds(
+    office: Any, judge: Any, tmp_path: Path
+) -> None:
+    cpa = office.cpa("osb-rm-s")
+    (tmp_path / "c.xml").write_bytes(cpa)
+    raw = office.raw(office.message(cpa), signed_by="partner")
+    (tmp_path / "m.http").write_bytes(raw)
+    assert judge.run("ebms", "inspect", str(tmp_path / "m.http"), "--cpa", str(tmp_path / "c.xml")) == 0
+    for words in ("It holds", "rsa-sha256", "the envelope (sha256), cid:p1@x (sha256)", "valid until"):
+        assert words in judge.out
+    (tmp_path / "m.http").write_bytes(raw.replace(b"<melding/>", b"<melding />"))
+    assert judge.run("ebms", "inspect", str(tmp_path / "m.http"), "--cpa", str(tmp_path / "c.xml")) == 1
+    assert "its digest differs" in judge.out
+    assert judge.run("ebms", "inspect", str(tmp_path / "m.http")) == 0
+    assert "It was not checked" in judge.out
+
+
+def test_of_a_folder_every_message_below_it_is_judged(office: Any, judge: Any, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.http", "a.http", "deep/c.http", "notes.txt"):
+        (tmp_path / name).write_bytes(office.raw(office.message(office.cpa())))
+    assert judge.run("ebms", "inspect", str(tmp_path), "--json") == 0
+    names = [Path(document["input"]).name for document in judge.documents()]
+    assert names == ["a.http", "b.http", "c.http"]
+    (tmp_path / "none").mkdir()
+    assert judge.run("ebms", "inspect", str(tmp_path / "none"), "--json") == 2
+
+
+def test_encrypted_parts_of_a_refused_header_leave_the_signature_unchecked(
+    office: Any, inspect: Inspect
+) -> None:
+    cpa = office.cpa("osb-rm-e")
+    raw = office.raw(office.message(cpa, action="iets"), signed_by="partner", encrypted=True)
+    found = inspect(raw, cpa=cpa, code=1)
+    assert (found["signature"], found["error"]["code"]) == ("unchecked", "ValueNotRecognized")
 
 
 def test_content_of_a_part_is_never_printed(office: Any, judge: Any, tmp_path: Path) -> None:
@@ -459,20 +508,61 @@ INDEX = SHARED / "ebms-samples" / "index.json"
 SAMPLES = json.loads(INDEX.read_text(encoding="utf-8")) if INDEX.is_file() else []
 
 
-@pytest.mark.shared
-@pytest.mark.skipif(not SAMPLES, reason="the reference folder with sample messages is not here")
-@pytest.mark.parametrize("row", SAMPLES, ids=lambda row: row["file"])
-def test_sample_is_judged_as_its_table_says(row: dict[str, Any], judge: Any, tmp_path: Path) -> None:
-    found = _inspect_sample(row, judge, tmp_path)
-    code = found["error"]["code"] if found["error"] else ""
-    assert code in row["error"].split("|") or (found["fault"] and "fault" in row["error"].split("|"))
-    if row.get("peer_location") and found["row"] != 2:
-        assert found["error"]["location"] == row["peer_location"]
-    signal = any(name in row["file"] for name in ("ping", "status-request", "signed-acknowledgment"))
-    assert found["kind"] == ("signal" if signal else "message")
-    if "signature_valid" in row:
-        expected = {True: "valid", False: "invalid", None: "absent"}[row["signature_valid"]]
+shared_samples = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not SAMPLES, reason="the reference folder with sample messages is not here"),
+]
+PLACES = {
+    "200 with Acknowledgment": "HTTP 200 with an Acknowledgment in the response",
+    "Acknowledgment in the HTTP 200": "HTTP 200 with an Acknowledgment in the response",
+    "200 with MessageError": "HTTP 200 with a MessageError in the response",
+    "Pong in the HTTP 200": "HTTP 200 with a Pong in the response",
+    "StatusResponse": "HTTP 200 with a StatusResponse in the response",
+    "acknowledgment asynchronous": "HTTP 204, empty; then an Acknowledgment by a POST of its own",
+    "HTTP 204 (or 2xx without body); no ack": "HTTP 204, empty; no acknowledgment was asked for",
+    "Acknowledgment must be signed": "HTTP 204, empty; then a signed Acknowledgment by a POST of its own",
+}
+"""Words of the table, and the answer that they mean."""
+
+
+class TestSamples:
+    """Every column of the table that a file can be held against."""
+
+    pytestmark = shared_samples
+
+    @pytest.mark.parametrize("folder", [False, True], ids=["its agreement", "all agreements"])
+    @pytest.mark.parametrize("row", SAMPLES, ids=lambda row: row["file"])
+    def test_sample_is_judged_as_its_table_says(
+        self, row: dict[str, Any], judge: Any, tmp_path: Path, folder: bool
+    ) -> None:
+        found = _inspect_sample(row, judge, tmp_path, all_agreements=folder)
+        codes = [code for code in row["error"].split("|") if code]
+        assert [error["code"] for error in found["errors"]] == codes[:1]
+        assert found["fault"] is ("fault" in codes)
+        if found["error"]:
+            assert found["error"]["severity"] == "Error"
+            assert found["error"]["text"].startswith(row.get("peer_description", ""))
+        if row.get("peer_location"):
+            assert found["error"]["location"] == row["peer_location"]
+        for words, answer in PLACES.items():
+            assert words not in row["expected"] or found["answer"].startswith(answer)
+
+    @pytest.mark.parametrize("row", SAMPLES, ids=lambda row: row["file"])
+    def test_sample_is_read_as_its_table_says(self, row: dict[str, Any], judge: Any, tmp_path: Path) -> None:
+        found = _inspect_sample(row, judge, tmp_path)
+        signal = any(name in row["file"] for name in ("ping", "status-request", "signed-acknowledgment"))
+        assert found["kind"] == ("signal" if signal else "message")
+        expected = {True: "valid", False: "invalid", None: "absent"}[row.get("signature_valid")]
         assert found["signature"] == expected
+        if row["cpa"]:
+            parties = ["00000000000000000000", "00000000000000000001"]
+            parties = parties[::-1] if "signed-acknowledgment" in row["file"] else parties
+            parties[0] = "fromPartyId" if "08-from-partyid" in row["file"] else parties[0]
+            assert [found["header"]["from"], found["header"]["to"]] == parties
+            assert found["header"]["cpaId"] == row["cpa"]
+        octets = (INDEX.parent / row["file"]).read_bytes()
+        boundaries = octets.count(b"Content-ID:") + octets.count(b"Content-Id:")
+        assert len(found["parts"]) == max(boundaries - 1, 0)
 
 
 @pytest.mark.shared
@@ -501,13 +591,16 @@ def test_sample_acknowledgment_is_a_receipt_for_the_sample_it_answers(judge: Any
     assert found["receipt"]["good"] is True
 
 
-def _inspect_sample(row: dict[str, Any], judge: Any, folder: Path, *options: str) -> dict[str, Any]:
+def _inspect_sample(
+    row: dict[str, Any], judge: Any, folder: Path, *options: str, all_agreements: bool = True
+) -> dict[str, Any]:
     (folder / "password").write_text("password")
     if row["cpa"]:
         keys = INDEX.parent / "keys" / "localhost.p12"
         options = (
             *options,
-            *("--cpa", str(SHARED / "cpas"), "--key", str(keys)),
+            *("--cpa", str(SHARED / "cpas" / ("" if all_agreements else f"{row['cpa']}.xml"))),
+            *("--key", str(keys)),
             *("--password-file", str(folder / "password")),
         )
     file = str(INDEX.parent / row["file"])

@@ -17,7 +17,7 @@ from bridge.simulate import Profile
 from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
-from tests.flow.letters import Letter, post, setter, write_signal
+from tests.flow.letters import Letter, adder, post, setter, write, write_signal
 from tests.flow.outgoing import send_out
 from tests.flow.store import evidence_count
 
@@ -218,6 +218,43 @@ async def test_an_acknowledgment_after_expiry_still_counts(tmp_path: Path, pki: 
         assert message.state is MessageState.ACKNOWLEDGED
         assert "message.acknowledged_late" in world.what_happened()
         assert [e.state for e in world.exchanges()] == [ExchangeState.DONE]
+
+
+def rider(world: World, about: str) -> Any:
+    return adder(
+        "soap:Header",
+        '<eb:Acknowledgment eb:version="2.0" soap:mustUnderstand="1"><eb:Timestamp>2026-11-20T10:00:00Z'
+        f"</eb:Timestamp><eb:RefToMessageId>{about}</eb:RefToMessageId></eb:Acknowledgment>",
+    )
+
+
+async def test_an_acknowledgment_that_rides_on_a_business_message_settles_ours(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with open_world(tmp_path, pki, clock, profile=Profile.RELIABLE) as world:
+        world.partner.misconduct.dropped = 1
+        row = await send_out(world)
+        await world.work()
+        for _ in range(2):
+            letter = write(world, in_tree=rider(world, row.message_id))
+            assert (await post(world, letter)).status == 204
+        states = {m.message_id: m.state for m in world.messages()}
+        assert states.pop(row.message_id) is MessageState.ACKNOWLEDGED
+        assert set(states.values()) == {MessageState.RECEIVED}
+        assert {"message.acknowledged", "signal.repeated"} <= set(world.what_happened())
+
+
+@pytest.mark.rule("DK-72")
+async def test_an_acknowledgment_that_rides_along_and_is_none_leaves_the_message_accepted(
+    world: World,
+) -> None:
+    world.partner.misconduct.dropped = 1
+    row = await send_out(world)
+    await world.work()
+    for about in (row.message_id, "nooit@gezien"):
+        assert (await post(world, write(world, in_tree=rider(world, about)))).status == 204
+    states = [m.state for m in world.messages()]
+    assert states == [MessageState.WAITING, MessageState.RECEIVED, MessageState.RECEIVED], "no signed receipt"
 
 
 async def test_a_second_acknowledgment_changes_nothing_and_gets_204(

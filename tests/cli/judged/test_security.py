@@ -147,6 +147,15 @@ def test_a_signature_that_does_not_hold_refuses_the_message(office: Any, judge_r
     assert state(judge_raw(sign(office, INVALID[name]), office.cpa("osb-rm-s"))) == ("invalid", FAILS)
 
 
+@pytest.mark.parametrize("declared", ["xmlns:q='relative'", "xmlns='relative'"])
+def test_a_namespace_that_has_no_canonical_form_refuses_a_signed_message_only(
+    office: Any, judge_raw: Judge, declared: str
+) -> None:
+    added = (("</soap:Header>", f"<x {declared}/></soap:Header>"),)
+    assert state(judge_raw(sign(office, Signed(after=added)), office.cpa("osb-rm-s"))) == ("invalid", FAILS)
+    assert state(judge_raw(plain(edit(envelope(office.now), *added)), office.cpa())) == ("absent", "ok")
+
+
 def test_sync_reply_stands_outside_the_signature(office: Any, judge_raw: Judge) -> None:
     cpa = office.cpa("osb-rm-s", sync=True)
     within = Signed(header=SYNC_REPLY + SIGNED_ACK)
