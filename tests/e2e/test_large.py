@@ -16,10 +16,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.rule("DK-125", "DK-71")
-def test_an_attachment_of_96_mib_passes_in_and_out_with_far_less_memory() -> None:
+@pytest.mark.rule("DK-125", "DK-71", "DK-15")
+@pytest.mark.parametrize("profile", ["osb-rm-s", "osb-rm-e"])
+def test_an_attachment_of_96_mib_passes_in_and_out_with_far_less_memory(profile: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.large", "96"],
+        [sys.executable, "-m", "tests.e2e.large", "96", profile],
         cwd=ROOT,
         capture_output=True,
         text=True,
