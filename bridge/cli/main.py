@@ -25,6 +25,7 @@ from bridge.cli import (
     job,
     mapping,
     message,
+    partner,
     serve,
     store,
 )
@@ -47,6 +48,7 @@ app.add_typer(exchange.app, name="exchange")
 app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
 app.add_typer(job.app, name="job")
+app.add_typer(partner.app, name="partner")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")
