@@ -55,6 +55,8 @@ class Known:
     delegations: frozenset[tuple[Oin, PartyId]] = frozenset()
     """Which OIN may deliver for which party: gateways and intermediaries (DK-36, DK-104)."""
     policy: ReceivingPolicy = field(default_factory=ReceivingPolicy)
+    in_response: bool = False
+    """It stood in the HTTP response to a message of ours, whose receiver it comes from (`answers_in_response`)."""
     knows_ref: bool | None = None
     """Whether RefToMessageId names a message we know; None: not looked up, or there is none."""
 

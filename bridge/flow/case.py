@@ -51,6 +51,8 @@ class Request:
     headers: HeaderBlock
     raw: BinaryIO
     package: Package
+    in_response: bool = False
+    """It stood in the HTTP response to a message of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

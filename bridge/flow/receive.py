@@ -84,6 +84,7 @@ async def receive(bridge: Bridge, request: Request) -> HttpAnswer:
     received = await asyncio.to_thread(read_envelope, request.package)
     now = bridge.now()
     known = _known(bridge, received.message, request.peer, now)
+    known = replace(known, in_response=request.in_response)
     stranger = receiving.judge_peer(received, known=known)
     if stranger is not None:
         return await _turn_away(bridge, received, stranger)
