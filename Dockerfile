@@ -1,5 +1,6 @@
 # The bridge as a container: non-root, read-only root filesystem, config and data as volumes.
-#   docker run --read-only --tmpfs /tmp -v ./config:/config:ro -v bridge-data:/data -p 8443:8443 IMAGE
+#   docker run --read-only --tmpfs /tmp -v ./config:/config:ro -v bridge-data:/data -p 443:443 IMAGE
+# Partners are served on 443 in production, on 8443 in test; partner_listener.port says otherwise.
 FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/bridge
@@ -15,7 +16,7 @@ COPY mappings /opt/bridge/mappings
 ENV PATH=/opt/bridge/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER bridge
 VOLUME ["/config", "/data"]
-EXPOSE 8443
+EXPOSE 443 8443
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["bridge", "health", "--config", "/config/bridge.toml"]
 ENTRYPOINT ["bridge"]
 CMD ["serve", "--config", "/config/bridge.toml"]

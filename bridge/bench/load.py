@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
@@ -41,20 +42,31 @@ from bridge.store.unit import Store
 
 RESOURCE_TYPE = "melding"
 _BATCH = 500
+_REST_SECONDS = 300.0
+_RESTING = 0.05
+"""Processor seconds in a second: a bridge at rest looks at its queue now and then."""
 _PUBLISHING_SECONDS = 30.0
 """What was not offered by then is not counted; the row says how many were."""
 
 
 async def receiving(folder: Path, *, count: int, senders: int) -> tuple[Row, ...]:
-    """Synchronous against asynchronous acknowledgment (DK-153): one process, the same messages a second."""
-    found = []
+    """Synchronous against asynchronous acknowledgment (DK-153): one process, the same messages a second.
+
+    The processor time of the bridge until all is done, posted acknowledgments included, tells the two apart on a busy
+    machine too.
+    """
+    found, spent = [], []
     for name, sync in (
         ("acknowledgment by a POST of its own", False),
         ("acknowledgment in the answer", True),
     ):
         async with stage(_below(folder, name), sync=sync) as scene:
-            found.append((name, await _throughput(scene, count=count, senders=senders)))
-    return _throughputs(f"receive end to end, {senders} senders", found)
+            processor: list[float] = []
+            speed = await _throughput(scene, count=count, senders=senders, processor=processor)
+            found.append((name, speed))
+            spent.append((f"{name}: processor time of a message", processor[0] / count * 1000))
+    part = f"receive end to end, {senders} senders"
+    return (*_throughputs(part, found), *compared(part, "ms", spent))
 
 
 async def with_workers(folder: Path, *, count: int, senders: int) -> tuple[Row, ...]:
@@ -132,14 +144,36 @@ async def looking_up(folder: Path, *, count: int, readers: int) -> tuple[Row, ..
 
 
 async def _throughput(
-    scene: Stage, *, count: int, senders: int, workers: int = 1
+    scene: Stage, *, count: int, senders: int, workers: int = 1, processor: list[float] | None = None
 ) -> tuple[float, list[float], int]:
-    """Messages a second that were answered well, the times, and how many were not."""
+    """Messages a second that were answered well, the times, and how many were not.
+
+    With `processor` the seconds that the bridge worked for them are put there, once it has come to rest.
+    """
     posts = signed_posts(scene.partner, count)
     async with bridge_process(scene, workers=workers) as addresses, client(scene) as session:
         await _send_all(session, addresses["partner"], signed_posts(scene.partner, senders), senders=senders)
+        before = await _at_rest(addresses.pid) if processor is not None else 0.0
         times, errors, spent = await _send_all(session, addresses["partner"], posts, senders=senders)
+        if processor is not None:
+            processor.append(await _at_rest(addresses.pid) - before)
     return (count - errors) / spent, times, errors
+
+
+async def _at_rest(pid: int) -> float:
+    """The processor seconds of a process so far, as soon as it has nearly nothing to do any more."""
+    async with asyncio.timeout(_REST_SECONDS):
+        used = _processor_seconds(pid)
+        while True:
+            await asyncio.sleep(1.0)
+            former, used = used, _processor_seconds(pid)
+            if used - former < _RESTING:
+                return used
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _send_all(

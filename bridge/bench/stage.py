@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -69,6 +69,14 @@ class Stage:
     partner: PartnerSettings
 
 
+class Running(dict[str, str]):
+    """The addresses of a bridge that runs, and the number of its process."""
+
+    def __init__(self, addresses: Mapping[str, str], *, pid: int) -> None:
+        super().__init__(addresses)
+        self.pid = pid
+
+
 @asynccontextmanager
 async def stage(folder: Path, *, sync: bool) -> AsyncIterator[Stage]:
     """An agreement with signed reliable messaging, and a partner that takes signals without looking at them."""
@@ -93,11 +101,11 @@ async def stage(folder: Path, *, sync: bool) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def bridge_process(scene: Stage, *, workers: int = 1) -> AsyncIterator[dict[str, str]]:
-    """`bridge serve`; gives its addresses."""
+async def bridge_process(scene: Stage, *, workers: int = 1) -> AsyncIterator[Running]:
+    """`bridge serve`; gives its addresses and its process."""
     process = await start_bridge(scene.config, workers=workers)
     try:
-        yield await addresses_of(process)
+        yield Running(await addresses_of(process), pid=process.pid)
     finally:
         if process.returncode is None:
             process.terminate()

@@ -14,6 +14,7 @@ from cryptography import x509
 from bridge.cli.assemble import load_own_identities, load_person_key, read_mapping_files
 from bridge.cli.check_certificates import certificates
 from bridge.cli.check_findings import Case, Finding, Group, Level, errors
+from bridge.cli.ports import privilege_hint
 from bridge.cli.store import store_status
 from bridge.ebms.cpa import read_cpa
 from bridge.ebms.cpa_lint import lint_cpa
@@ -215,17 +216,17 @@ def listeners(case: Case) -> Iterator[Finding]:
     if settings.production and api.tls is None:
         text = "is missing, so the API speaks plain HTTP, on this machine only (SOH-153)"
         yield _say(Group.LISTENERS, Level.WARNING, "api_listener.tls", text)
-    if settings.production and partner.port != _HTTPS_PORT:
-        text = f"is {partner.port}; partners expect 443, so something must forward to it (DK-143)"
+    if settings.production and settings.partner_port != _HTTPS_PORT:
+        text = f"is {settings.partner_port}; partners expect 443, so something must forward to it (DK-143)"
         yield _say(Group.LISTENERS, Level.HINT, "partner_listener.port", text)
     for where, host, port in (
-        ("partner_listener", partner.host, partner.port),
+        ("partner_listener", partner.host, settings.partner_port),
         ("api_listener", api.host, api.port),
         ("console", console.host, console.port),
     ):
         yield from _can_listen(where, host, port)
     taken: dict[int, str] = {}
-    for where, port in (("partner", partner.port), ("API", api.port), ("console", console.port)):
+    for where, port in (("partner", settings.partner_port), ("API", api.port), ("console", console.port)):
         other = taken.setdefault(port, where)
         if port and other != where:
             text = f"the {where} listener has the port of the {other} listener; take another"
@@ -245,7 +246,8 @@ def _can_listen(where: str, host: str, port: int) -> Iterator[Finding]:
             text = f"something listens on {host}:{port} already; good if it is the running bridge"
             yield _say(Group.LISTENERS, Level.WARNING, where, text)
             return
-        text = f"cannot listen on {host}:{port} ({error.strerror}); take another address or port"
+        hint = privilege_hint(error, port) or "; take another address or port"
+        text = f"cannot listen on {host}:{port} ({error.strerror}){hint}"
         yield _say(Group.LISTENERS, Level.ERROR, where, text)
 
 

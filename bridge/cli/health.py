@@ -23,7 +23,7 @@ def health(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     Example: bridge health --config bridge.toml
     """
     settings = load_settings(config)
-    listener = _listener_problem(settings.partner_listener)
+    listener = _listener_problem(settings.partner_listener, settings.partner_port)
     store = _store_problem(settings.store)
     healthy = listener is None and store is None
     document = {"healthy": healthy, "listener": listener or "ok", "store": store or "ok"}
@@ -35,15 +35,15 @@ def health(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _listener_problem(listener: PartnerListener) -> str | None:
+def _listener_problem(listener: PartnerListener, port: int) -> str | None:
     """Why the listener does not answer; None when it takes a connection."""
-    if listener.port == 0:
+    if port == 0:
         return "partner_listener.port is 0, so nobody can know where it listens; give it a port"
     host = _ANY_ADDRESS.get(listener.host, listener.host)
     try:
-        socket.create_connection((host, listener.port), timeout=_PATIENCE_SECONDS).close()
+        socket.create_connection((host, port), timeout=_PATIENCE_SECONDS).close()
     except OSError as error:
-        return f"{host}:{listener.port} does not answer ({error.strerror or type(error).__name__})"
+        return f"{host}:{port} does not answer ({error.strerror or type(error).__name__})"
     return None
 
 

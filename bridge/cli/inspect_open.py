@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
-from bridge.ebms.encrypt import MAX_ENCRYPTED_OCTETS, decrypt_part, decryption_failure
+from bridge.ebms.encrypt import decrypt_part, decryption_failure
 from bridge.ebms.keys import CertificatePolicy, KeyPair, check_certificate
 from bridge.ebms.model import ErrorCode, Part
 from bridge.ebms.read import Received
@@ -16,6 +16,8 @@ from bridge.ebms.receiving import CryptoOutcome
 from bridge.ebms.sign import AlgorithmPolicy, verify_signature
 from bridge.ebms.xml import XmlLimits, XmlProblem, local_name, parse_xml
 from bridge.errors import EbmsError
+
+_MOST_LOOKED_AT = 96 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +72,13 @@ def _still_sealed(received: Received, signature: str) -> Opened:
 
 
 def looks_encrypted(part: Part) -> bool:
-    """Whether it has the form; a part too large to be decrypted is not looked at."""
-    if part.content.size > MAX_ENCRYPTED_OCTETS:
+    """Whether it has the form; a very large part is not looked at."""
+    if part.content.size > _MOST_LOOKED_AT:
         return True
     with part.content.open() as stream:
         octets = stream.read()
     try:
-        return (
-            local_name(parse_xml(octets, limits=XmlLimits(max_octets=MAX_ENCRYPTED_OCTETS)))
-            == "EncryptedData"
-        )
+        return local_name(parse_xml(octets, limits=XmlLimits(max_octets=_MOST_LOOKED_AT))) == "EncryptedData"
     except XmlProblem:
         return False
 

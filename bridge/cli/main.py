@@ -25,6 +25,7 @@ from bridge.cli import (
     job,
     mapping,
     message,
+    partner,
     person,
     serve,
     store,
@@ -49,6 +50,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
 app.add_typer(person.app, name="person")
 app.add_typer(job.app, name="job")
+app.add_typer(partner.app, name="partner")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")

@@ -1,5 +1,7 @@
 """`bridge message`: ebMS messages, in and out."""
 
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -32,6 +34,7 @@ from bridge.cli.output import (
 from bridge.cli.steps import print_steps
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import Actor, Mended, replay, resend
+from bridge.flow.ping import Asked, Reached, ask_status
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import Direction, MessageState
 from bridge.store.timeline import steps_of
@@ -166,6 +169,33 @@ def replay_(
         )
 
     tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
+@app.command("status")
+def status_(
+    id: Annotated[str, typer.Argument(help="MessageId, or a key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    within: Annotated[
+        float, typer.Option("--within", min=0.1, max=600, help="Seconds to wait for the answer.")
+    ] = 10.0,
+) -> None:
+    """Ask the partner what became of a message that was sent to it (StatusRequest). Exit 1 without an answer.
+
+    Example: bridge message status 01936a2b-7c3d
+    """
+
+    async def do(bridge: Bridge, _by: Actor) -> Asked:
+        message = await bridge.store.read(lambda tx: find_message_named(tx, id))
+        return await ask_status(bridge, message.key, within=timedelta(seconds=within))
+
+    asked = with_bridge(config, do)
+    if json:
+        print_documents([asdict(asked)])
+    else:
+        print_facts(asdict(asked))
+    if asked.reached is not Reached.ANSWERED:
+        raise typer.Exit(1)
 
 
 @app.command("resend")

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bridge.cli.assemble import assemble
 from bridge.cli.console import console_tls, make_console
+from bridge.cli.ports import privilege_hint
 from bridge.cli.store_keys import load_master_keys
 from bridge.cli.traces import exporting_traces
 from bridge.cli.workers import run_workers
@@ -144,7 +145,7 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
 def bind(settings: Settings) -> Sockets:
     """Bind every listener. Raises ConfigError when an address is taken or not ours."""
     return Sockets(
-        partner=_listen(settings.partner_listener.host, settings.partner_listener.port),
+        partner=_listen(settings.partner_listener.host, settings.partner_port),
         api=_listen(settings.api_listener.host, settings.api_listener.port),
         console=_listen(settings.console.host, settings.console.port),
         metrics=(
@@ -158,7 +159,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
-        raise ConfigError([f"cannot listen on {host}:{port}: {error.strerror}"]) from error
+        hint = privilege_hint(error, port)
+        raise ConfigError([f"cannot listen on {host}:{port}: {error.strerror}{hint}"]) from error
 
 
 @asynccontextmanager

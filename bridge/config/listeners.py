@@ -16,7 +16,13 @@ class PartnerListener(Section):
     """Where partners post their ebMS messages."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8443, ge=0, le=65535, description="Port to listen on; 443 in production.")
+    port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port to listen on. Not given: 443 in production (DK-143), else 8443. Another one in production is "
+        "for a forwarder that listens on 443.",
+    )
     tls: TlsSettings | None = Field(
         default=None, description="Mutual TLS. Without it the listener speaks plain HTTP, in test mode only."
     )

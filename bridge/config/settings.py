@@ -153,6 +153,14 @@ class Settings(Section):
         return self
 
     @property
+    def partner_port(self) -> int:
+        """Where partners are served: by default on the port that Digikoppeling names (DK-143)."""
+        port = self.partner_listener.port
+        if port is not None:
+            return port
+        return 443 if self.production else 8443
+
+    @property
     def console_login(self) -> Literal["none", "local"]:
         """How people come into the console: what the settings say, else `none` on loopback in test mode only."""
         if self.console.login is not None:

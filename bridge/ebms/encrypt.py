@@ -9,8 +9,8 @@ Whoever sends a manipulated part must not learn from the answer how far decrypti
 and the same error. A signature that fails over what came out is such a cause too: answer it with
 `decryption_failure` as well when the message had encrypted parts.
 
-Size. A part is held in memory here, up to about five times. Above MAX_PLAIN_OCTETS or MAX_ENCRYPTED_OCTETS
-it is refused; larger files travel outside the message (Digikoppeling Grote Berichten, from 20 MiB).
+Size. Content goes through in pieces (`ciphertext.py`) into the sink that the caller gives, so that memory does not
+grow with the part. What was decrypted counts only when its end was reached and found good; else the sink forgets it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cryptography import x509
-from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, algorithms, modes
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lxml import etree
 
+from bridge.ebms.ciphertext import (
+    LINE,
+    MAX_SKELETON,
+    Base64Lines,
+    ContentCipher,
+    decoded,
+    iv_octets,
+    make_opener,
+    seal_content,
+    split,
+)
+from bridge.ebms.content import BadEncoding, MemorySink, Sink
 from bridge.ebms.keys import KeyPair, subject_text
-from bridge.ebms.model import ErrorCode, Octets, Part
+from bridge.ebms.model import Content, ErrorCode, Part
 from bridge.ebms.signed_info import SHA1, SHA256, SHA384, SHA512
 from bridge.ebms.xml import DS, XENC, XENC11, XmlLimits, XmlProblem, is_element, parse_xml, raw_text_of
 from bridge.errors import EbmsError
@@ -45,9 +54,13 @@ RSA_1_5 = f"{XENC}rsa-1_5"
 RSA_OAEP = f"{XENC}rsa-oaep-mgf1p"
 RSA_OAEP_11 = f"{XENC11}rsa-oaep"
 
-MAX_PLAIN_OCTETS = 64 * 1024 * 1024
-MAX_ENCRYPTED_OCTETS = 96 * 1024 * 1024
+MAX_PLAIN_OCTETS = 32 * 1024 * 1024 * 1024
+"""Half of what one key and IV of GCM may encrypt. The limits of listener and partner end a message long before."""
+MAX_ENCRYPTED_OCTETS = 48 * 1024 * 1024 * 1024
 """Of the XML: base64 and its line breaks make it up to 1.44 times as large as the part."""
+
+NewSink = Callable[[], Sink]
+"""Where the octets of a part go."""
 
 RandomOctets = Callable[[int], bytes]
 """That many octets nobody can guess, as `os.urandom` gives them."""
@@ -73,6 +86,7 @@ def encrypt_part(
     random: RandomOctets,
     key_transport: str = RSA_OAEP,
     max_octets: int = MAX_PLAIN_OCTETS,
+    new_sink: NewSink = MemorySink,
 ) -> Part:
     """The part as xenc:EncryptedData for the receiver's `certificate`, with the agreed content `algorithm`.
 
@@ -89,10 +103,18 @@ def encrypt_part(
     _check_size(part, max_octets)
     key = random(cipher.key_octets)
     wrapped = public.encrypt(key, _own_padding(key_transport))
-    with part.content.open() as stream:
-        sealed = _seal(cipher, key, stream.read(), random)
-    data = _encrypted_data(part, algorithm, key_transport, wrapped, subject_text(certificate), sealed)
-    return replace(part, content_type="application/xml", content=Octets(data))
+    before, after = _around_content(part, algorithm, key_transport, wrapped, subject_text(certificate))
+    sink = new_sink()
+    try:
+        sink.write(before)
+        lines = Base64Lines(sink)
+        seal_content(cipher, key, random(iv_octets(cipher)), part.content, lines)
+        lines.finish()
+        sink.write(after)
+        return replace(part, content_type="application/xml", content=sink.finish())
+    except BaseException:
+        sink.discard()
+        raise
 
 
 def decrypt_part(
@@ -101,6 +123,7 @@ def decrypt_part(
     keys: Sequence[KeyPair],
     random: RandomOctets,
     policy: DecryptionPolicy = DEFAULT_POLICY,
+    new_sink: NewSink = MemorySink,
 ) -> Part:
     """The part as it was before encryption: its octets exactly, and the content type that MimeType kept.
 
@@ -108,17 +131,15 @@ def decrypt_part(
     than the policy allows, else SecurityFailure at `cid:…`, the same for every cause.
     """
     _check_size(part, policy.max_octets)
-    with part.content.open() as stream:
-        octets = stream.read()
+    mark = random(16).hex()
     try:
-        sealed = _read_encrypted_data(octets, policy)
-    except (XmlProblem, ValueError) as error:
+        sealed = _read_encrypted_data(part.content, policy, mark)
+        for key in _content_keys(sealed, keys) or [random(sealed.cipher.key_octets)]:
+            opened = _open_content(part.content, sealed, key, mark, new_sink())
+            if opened is not None:
+                return replace(part, content_type=sealed.content_type, content=opened)
+    except (XmlProblem, BadEncoding, ValueError) as error:
         raise decryption_failure(part.content_id) from error
-    candidates = _content_keys(sealed, keys) or [random(sealed.cipher.key_octets)]
-    for key in candidates:
-        plain = _unseal(sealed.cipher, key, sealed.octets)
-        if plain is not None:
-            return replace(part, content_type=sealed.content_type, content=Octets(plain))
     raise decryption_failure(part.content_id)
 
 
@@ -131,25 +152,14 @@ def decryption_failure(content_id: str) -> EbmsError:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ContentCipher:
-    key_octets: int
-    gcm: bool = False
-    legacy: bool = False
-
-    @property
-    def block(self) -> int:
-        return 8 if self.legacy else 16
-
-
 _CIPHERS = {
-    AES128_CBC: _ContentCipher(key_octets=16),
-    AES192_CBC: _ContentCipher(key_octets=24),
-    AES256_CBC: _ContentCipher(key_octets=32),
-    AES128_GCM: _ContentCipher(key_octets=16, gcm=True),
-    AES192_GCM: _ContentCipher(key_octets=24, gcm=True),
-    AES256_GCM: _ContentCipher(key_octets=32, gcm=True),
-    TRIPLE_DES_CBC: _ContentCipher(key_octets=24, legacy=True),
+    AES128_CBC: ContentCipher(key_octets=16),
+    AES192_CBC: ContentCipher(key_octets=24),
+    AES256_CBC: ContentCipher(key_octets=32),
+    AES128_GCM: ContentCipher(key_octets=16, gcm=True),
+    AES192_GCM: ContentCipher(key_octets=24, gcm=True),
+    AES256_GCM: ContentCipher(key_octets=32, gcm=True),
+    TRIPLE_DES_CBC: ContentCipher(key_octets=24, legacy=True),
 }
 _KEY_TRANSPORTS = (RSA_1_5, RSA_OAEP, RSA_OAEP_11)
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
@@ -164,18 +174,18 @@ _MASKS: dict[str, type[hashes.HashAlgorithm]] = {
     f"{XENC11}mgf1sha384": hashes.SHA384,
     f"{XENC11}mgf1sha512": hashes.SHA512,
 }
-_GCM_IV = 12
-_GCM_TAG = 16
 _MAX_KEYS = 8
-_LINE = 76
+_HERE = "@content@"
+"""Stands where the encrypted content goes: no base64, so nothing else of the kind can look like it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sealed:
     """What an EncryptedData says."""
 
-    cipher: _ContentCipher
-    octets: bytes
+    cipher: ContentCipher
+    text: str
+    """Base64 of the content, its long runs left out."""
     wrapped_key: bytes
     padding: padding.AsymmetricPadding
     content_type: str
@@ -195,38 +205,21 @@ def _check_size(part: Part, limit: int) -> None:
 # --- content ---
 
 
-def _seal(cipher: _ContentCipher, key: bytes, plain: bytes, random: RandomOctets) -> bytes:
-    if cipher.gcm:
-        iv = random(_GCM_IV)
-        return iv + AESGCM(key).encrypt(iv, plain, None)
-    iv = random(cipher.block)
-    missing = cipher.block - len(plain) % cipher.block
-    padded = plain + bytes(missing - 1) + bytes([missing])
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
-    return iv + encryptor.update(padded) + encryptor.finalize()
-
-
-def _unseal(cipher: _ContentCipher, key: bytes, sealed: bytes) -> bytes | None:
-    """The plain octets, or None when key, tag or padding is wrong."""
-    if cipher.gcm:
-        return _unseal_gcm(key, sealed)
-    iv, body = sealed[: cipher.block], sealed[cipher.block :]
-    if not body or len(body) % cipher.block:
-        return None
-    algorithm: BlockCipherAlgorithm = TripleDES(key) if cipher.legacy else algorithms.AES(key)
-    decryptor = Cipher(algorithm, modes.CBC(iv)).decryptor()
-    padded = decryptor.update(body) + decryptor.finalize()
-    surplus = padded[-1]
-    return padded[:-surplus] if 1 <= surplus <= cipher.block else None
-
-
-def _unseal_gcm(key: bytes, sealed: bytes) -> bytes | None:
-    if len(sealed) < _GCM_IV + _GCM_TAG:
-        return None
+def _open_content(content: Content, sealed: _Sealed, key: bytes, mark: str, sink: Sink) -> Content | None:
+    """The plain octets, or None when key, tag or padding is wrong. Raises BadEncoding and ValueError."""
+    opener = make_opener(sealed.cipher, key)
     try:
-        return AESGCM(key).decrypt(sealed[:_GCM_IV], sealed[_GCM_IV:], None)
-    except InvalidTag:
+        for octets in decoded(content, sealed.text, mark):
+            sink.write(opener.update(octets))
+        last = opener.finish()
+    except BaseException:
+        sink.discard()
+        raise
+    if last is None:
+        sink.discard()
         return None
+    sink.write(last)
+    return sink.finish()
 
 
 # --- the content key ---
@@ -282,9 +275,9 @@ def _read_padding(method: etree._Element, policy: DecryptionPolicy) -> padding.A
 # --- EncryptedData ---
 
 
-def _read_encrypted_data(octets: bytes, policy: DecryptionPolicy) -> _Sealed:
+def _read_encrypted_data(content: Content, policy: DecryptionPolicy, mark: str) -> _Sealed:
     """Raises XmlProblem or ValueError. `Type` is not looked at: core writes Element for binary parts too."""
-    data = parse_xml(octets, limits=XmlLimits(max_octets=policy.max_octets, max_depth=20))
+    data = parse_xml(split(content, mark), limits=XmlLimits(max_octets=MAX_SKELETON, max_depth=20))
     if data.tag != f"{{{XENC}}}EncryptedData":
         raise ValueError("not EncryptedData")
     cipher = _CIPHERS.get(_only(data, XENC, "EncryptionMethod").get("Algorithm", ""))
@@ -293,8 +286,8 @@ def _read_encrypted_data(octets: bytes, policy: DecryptionPolicy) -> _Sealed:
     key = _only(_only(data, DS, "KeyInfo"), XENC, "EncryptedKey")
     return _Sealed(
         cipher=cipher,
-        octets=_cipher_value(data),
-        wrapped_key=_cipher_value(key),
+        text=raw_text_of(_cipher_value(data)),
+        wrapped_key=_octets_of(_cipher_value(key)),
         padding=_read_padding(_only(key, XENC, "EncryptionMethod"), policy),
         content_type=data.get("MimeType") or "application/octet-stream",
     )
@@ -307,18 +300,19 @@ def _only(parent: etree._Element, namespace: str, name: str) -> etree._Element:
     return found[0]
 
 
-def _cipher_value(holder: etree._Element) -> bytes:
+def _cipher_value(holder: etree._Element) -> etree._Element:
     """CipherReference is not followed: then there is no CipherValue."""
-    return _octets_of(_only(_only(holder, XENC, "CipherData"), XENC, "CipherValue"))
+    return _only(_only(holder, XENC, "CipherData"), XENC, "CipherValue")
 
 
 def _octets_of(element: etree._Element) -> bytes:
     return base64.b64decode("".join(raw_text_of(element).split()), validate=True)
 
 
-def _encrypted_data(
-    part: Part, algorithm: str, key_transport: str, wrapped: bytes, key_name: str, sealed: bytes
-) -> bytes:
+def _around_content(
+    part: Part, algorithm: str, key_transport: str, wrapped: bytes, key_name: str
+) -> tuple[bytes, bytes]:
+    """The EncryptedData before and after its base64."""
     data = etree.Element(
         f"{{{XENC}}}EncryptedData",
         {"Id": part.content_id, "MimeType": part.content_type, "Type": f"{XENC}Element"},
@@ -334,12 +328,15 @@ def _encrypted_data(
             method, f"{{{XENC11}}}MGF", {"Algorithm": f"{XENC11}mgf1sha256"}, nsmap={"xenc11": XENC11}
         )
     etree.SubElement(etree.SubElement(key, f"{{{DS}}}KeyInfo"), f"{{{DS}}}KeyName").text = key_name
-    _add_cipher_value(key, wrapped)
-    _add_cipher_value(data, sealed)
-    return etree.tostring(data, encoding="utf-8", xml_declaration=False)
+    text = base64.b64encode(wrapped).decode("ascii")
+    _add_cipher_value(key, "\n".join(text[at : at + LINE] for at in range(0, len(text), LINE)))
+    _add_cipher_value(data, _HERE)
+    octets = etree.tostring(data, encoding="utf-8", xml_declaration=False)
+    # It comes last, whatever the names before it hold.
+    before, _, after = octets.rpartition(_HERE.encode("ascii"))
+    return before, after
 
 
-def _add_cipher_value(holder: etree._Element, octets: bytes) -> None:
-    value = etree.SubElement(etree.SubElement(holder, f"{{{XENC}}}CipherData"), f"{{{XENC}}}CipherValue")
-    text = base64.b64encode(octets).decode("ascii")
-    value.text = "\n".join(text[at : at + _LINE] for at in range(0, len(text), _LINE))
+def _add_cipher_value(holder: etree._Element, text: str) -> None:
+    data = etree.SubElement(holder, f"{{{XENC}}}CipherData")
+    etree.SubElement(data, f"{{{XENC}}}CipherValue").text = text

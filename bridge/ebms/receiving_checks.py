@@ -148,6 +148,9 @@ def peer_authorised(case: HeaderCase) -> Iterator[Fault]:
     The last counts only where OINs cannot tell: a certificate without OIN, or a party of another scheme.
     """
     peer, policy = case.known.peer, case.known.policy
+    if case.known.in_response:
+        # We called the endpoint of the agreement, and TLS proved that it answered.
+        return
     if peer.plain:
         if policy.production:
             yield Fault(text="A client certificate is required.")
@@ -288,7 +291,8 @@ def sync_reply(case: HeaderCase) -> Iterator[Fault]:
     element = case.message.sync_reply
     if case.terms is not None:
         mode = case.terms.sync_reply_mode
-        if element is None and mode not in (SyncReplyMode.NONE, SyncReplyMode.RESPONSE_ONLY):
+        demanded = mode not in (SyncReplyMode.NONE, SyncReplyMode.RESPONSE_ONLY)
+        if element is None and demanded and not case.known.in_response:
             yield Fault(text="Wrong value. The CPA demands SyncReply.")
         if element is not None and mode is SyncReplyMode.NONE:
             yield Fault(text="Wrong value. The CPA does not allow SyncReply.")

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.ebms.cpa_model import SyncReplyMode
 from bridge.ebms.model import (
     ACTOR_NEXT_MSH,
     DigestReference,
@@ -181,6 +182,29 @@ def judge_rider(
     if stranger:
         return Ignore(row=ROW, reason=stranger)
     return _acknowledgment(message, sent, crypto or CryptoOutcome(), in_response=sent.synchronous)
+
+
+def answers_in_response(message: Message, sent: SentMessage, mode: SyncReplyMode) -> bool:
+    """Whether a business message in the HTTP response is the answer that the agreement lets come there: to this very
+    message, under its CPA, between its parties reversed (section 6.1)."""
+    return (
+        mode in (SyncReplyMode.RESPONSE_ONLY, SyncReplyMode.SIGNALS_AND_RESPONSE)
+        and message.kind is Kind.BUSINESS
+        and message.header.ref_to_message_id == sent.message_id
+        and _not_the_answer_to(message, sent) is None
+    )
+
+
+def faults_of_receipt(message: Message, sent: SentMessage, *, verified: bool) -> tuple[str, ...]:
+    """What keeps a business response from acknowledging the request too, when a signed receipt was asked for.
+
+    `verified`: the signature of the response was found good.
+    """
+    if not sent.ack_signed:
+        return ()
+    if message.acknowledgment is None or not verified:
+        return ("no signed acknowledgment came with it",)
+    return check_receipt(message.acknowledgment.references, sent.references)
 
 
 def reference_of(message: Message) -> MessageId | None:

@@ -53,6 +53,8 @@ class Request:
     package: Package
     named_action: str | None = None
     """What `soap_action.named_action` says of its SOAPAction."""
+    in_response: bool = False
+    """It stood in the HTTP response to a message of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ by the sending table; this module only carries it out.
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,18 +21,21 @@ from bridge.ebms import signals as judgement
 from bridge.ebms.content import discard_content
 from bridge.ebms.cpa_resolve import resolve, sender_verification
 from bridge.ebms.cpa_terms import Terms
+from bridge.ebms.mime import read_package
 from bridge.ebms.model import Content, Kind, Message
 from bridge.ebms.read import Received, read_message
-from bridge.ebms.receiving_model import Ignore
+from bridge.ebms.receiving_model import Ignore, Peer
 from bridge.ebms.write import read_fault
 from bridge.errors import ConfigError, PeerUnreachable, SoapFault
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, PostAnswer
+from bridge.flow.case import Request
 from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.failure import keep_failure, log_failure
 from bridge.flow.outgoing import DELIVER
 from bridge.flow.peers import note_partner_failure
+from bridge.flow.receive import receive
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock
 from bridge.flow.sent import describe_sent, is_settled, load_sent, read_sent_content
@@ -40,8 +44,8 @@ from bridge.flow.unseal import unseal
 from bridge.hub.answers import Answer, retry_after
 from bridge.log import get_logger
 from bridge.store.jobs import finish_job, renew_lease, retry_job
-from bridge.store.messages import count_attempt, get_message, set_message_state
-from bridge.store.rows import Job, MessageState
+from bridge.store.messages import count_attempt, find_by_message_id, get_message, set_message_state
+from bridge.store.rows import Direction, Job, MessageState
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
@@ -157,6 +161,8 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
         if answer.status >= 500:
             note_partner_failure(bridge, row.to_party, f"HTTP {answer.status}")
         read = await asyncio.to_thread(_read_answer, bridge, outgoing, answer)
+        if isinstance(read, _Response):
+            read = await _take_response(bridge, outgoing, read.received, answer)
         if isinstance(read, _Settled):
             await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
             return
@@ -188,7 +194,16 @@ class _Settled:
     verdict: judgement.Acknowledges | judgement.FailsMessage
 
 
-def _read_answer(bridge: Bridge, outgoing: _Outgoing, answer: PostAnswer) -> sending.AttemptResult | _Settled:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Response:
+    """The business response in the HTTP response, where the agreement lets it come there."""
+
+    received: Received
+
+
+def _read_answer(
+    bridge: Bridge, outgoing: _Outgoing, answer: PostAnswer
+) -> sending.AttemptResult | _Settled | _Response:
     """What the HTTP answer to an attempt is. ebXML content counts whatever the status is (section 6.2)."""
     if not answer.body.strip():
         return _without_signal(bridge, answer, sending.NoContent(status=answer.status))
@@ -199,9 +214,50 @@ def _read_answer(bridge: Bridge, outgoing: _Outgoing, answer: PostAnswer) -> sen
         received = read_message(answer.headers, answer.body)
     except SoapFault:
         received = None
+    facts = describe_sent(outgoing.row, outgoing.sent)
+    mode = outgoing.terms.sync_reply_mode
+    if received is not None and judgement.answers_in_response(received.message, facts, mode):
+        return _Response(received=received)
     if received is None or received.message.kind is Kind.BUSINESS:
         return _without_signal(bridge, answer, sending.Foreign(status=answer.status))
     return _judge_signal(bridge, outgoing, received)
+
+
+async def _take_response(
+    bridge: Bridge, outgoing: _Outgoing, received: Received, answer: PostAnswer
+) -> sending.AttemptResult | _Settled:
+    """Take the business response in like any received message; once it is stored, it acknowledges the request.
+
+    Nobody waits for an answer to it: what it asks for by a POST of its own is posted, the rest is dropped.
+    """
+    foreign = sending.Foreign(status=answer.status)
+    request = Request(
+        peer=Peer(),
+        headers=answer.headers,
+        raw=io.BytesIO(answer.body),
+        package=read_package(answer.headers, answer.body),
+        in_response=True,
+    )
+    try:
+        await receive(bridge, request)
+    except SoapFault:
+        return foreign
+    header = received.message.header
+    rows = await bridge.store.read(
+        lambda tx: find_by_message_id(tx, header.message_id, direction=Direction.IN)
+    )
+    if not any(row.state is not MessageState.REFUSED and row.cpa_id == header.cpa_id for row in rows):
+        return foreign
+    facts = describe_sent(outgoing.row, outgoing.sent)
+    # It was accepted, so that a signature on it is a good one.
+    faults = judgement.faults_of_receipt(received.message, facts, verified=received.signatures == 1)
+    if faults:
+        return foreign
+    flags = ("the business response came in the HTTP response",)
+    verdict = judgement.Acknowledges(
+        message_id=facts.message_id, signed_receipt=facts.ack_signed, flags=flags
+    )
+    return _Settled(verdict=verdict)
 
 
 def _without_signal(

@@ -115,6 +115,22 @@ def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:
     Raises OutOfTurn when its number was given to another message meanwhile: make it anew.
     """
     row = outgoing.row
+    keep_sent(tx, outgoing)
+    add_job(
+        tx,
+        key=outgoing.job,
+        kind=DELIVER,
+        subject_key=row.key,
+        ordering_key=order.delivery_order(tx, row),
+        endpoint=row.to_party,
+        due=row.at,
+        at=row.at,
+    )
+
+
+def keep_sent(tx: Connection, outgoing: Outgoing) -> None:
+    """As `keep_outgoing`, without the job: whoever keeps it sends it himself."""
+    row = outgoing.row
     added = add_message(tx, row)
     assert added, "a fresh MessageId is never there already"
     if outgoing.number is not None:
@@ -145,16 +161,6 @@ def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:
             blob=octets,
             at=row.at,
         ),
-    )
-    add_job(
-        tx,
-        key=outgoing.job,
-        kind=DELIVER,
-        subject_key=row.key,
-        ordering_key=order.delivery_order(tx, row),
-        endpoint=row.to_party,
-        due=row.at,
-        at=row.at,
     )
 
 

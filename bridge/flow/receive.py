@@ -84,7 +84,7 @@ async def receive(bridge: Bridge, request: Request) -> HttpAnswer:
     """Take one ebMS message. Raises SoapFault where no ebMS answer is possible, StoreUnavailable when it is."""
     received = await asyncio.to_thread(read_envelope, request.package)
     now = bridge.now()
-    known = _known(bridge, received.message, request, now)
+    known = replace(_known(bridge, received.message, request, now), in_response=request.in_response)
     stranger = receiving.judge_peer(received, known=known)
     if stranger is not None:
         return await _turn_away(bridge, received, stranger, request.peer)

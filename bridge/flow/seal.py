@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from bridge.ebms.content import SpoolSink
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
 from bridge.ebms.encrypt import RSA_1_5, RSA_OAEP, RSA_OAEP_11, encrypt_part
 from bridge.ebms.keys import KeyPair, fingerprint_sha256
@@ -17,7 +14,7 @@ from bridge.ebms.sign import sign_envelope
 from bridge.ebms.write import envelope_octets, write_envelope
 from bridge.errors import ConfigError, EbmsError
 from bridge.flow.bridge import Bridge, OwnIdentity
-from bridge.flow.unseal import algorithm_policy
+from bridge.flow.unseal import algorithm_policy, spooling
 
 HeaderBlock = tuple[tuple[str, str], ...]
 
@@ -84,6 +81,7 @@ def _seal(
                 algorithm=encryption.algorithm,
                 random=bridge.random,
                 key_transport=transport,
+                new_sink=spooling(bridge),
             )
             for part in parts
         )
@@ -98,7 +96,7 @@ def _seal(
 
 def to_sealed(bridge: Bridge, packed: Packed) -> Sealed:
     """Every octet written once; beyond the threshold of the settings they wait in a temporary file."""
-    sink = SpoolSink(bridge.settings.partner_listener.spool_above_bytes, Path(tempfile.gettempdir()))
+    sink = spooling(bridge)()
     try:
         for octets in packed.chunks():
             sink.write(octets)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
+from bridge.ebms.content import Sink, SpoolSink
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
 from bridge.ebms.encrypt import DecryptionPolicy, decrypt_part, decryption_failure
 from bridge.ebms.model import ErrorCode, Part
@@ -45,6 +48,12 @@ def unseal(
     return received, replace(outcome, signature_error=verified)
 
 
+def spooling(bridge: Bridge) -> Callable[[], Sink]:
+    """Sinks that keep small content in memory and large content in a temporary file."""
+    threshold = bridge.settings.partner_listener.spool_above_bytes
+    return lambda: SpoolSink(threshold, Path(tempfile.gettempdir()))
+
+
 def algorithm_policy(bridge: Bridge) -> AlgorithmPolicy:
     """SHA-1 only where an agreement names it, and never in production (DK-128)."""
     return AlgorithmPolicy(allow_sha1=not bridge.settings.production)
@@ -72,7 +81,11 @@ def _decrypt(bridge: Bridge, received: Received, own: OwnIdentity) -> tuple[Rece
     parts: list[Part] = []
     for part in received.message.parts:
         try:
-            parts.append(decrypt_part(part, keys=own.keys, random=bridge.random, policy=policy))
+            parts.append(
+                decrypt_part(
+                    part, keys=own.keys, random=bridge.random, policy=policy, new_sink=spooling(bridge)
+                )
+            )
         except EbmsError as error:
             _log.warning(
                 "part.not_decrypted", message_id=received.message.header.message_id, reason=error.text

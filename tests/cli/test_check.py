@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bridge.cli.ports import privilege_hint
+from bridge.config import load_settings
 from bridge.pki import Flaw, Organisation, make_pki
 
 SETTINGS = """
@@ -342,6 +344,32 @@ def test_address_of_another_machine_is_found(check: Check) -> None:
         ("[partner_listener]\nport = 0", '[partner_listener]\nhost = "192.0.2.1"\nport = 8443'), code=1
     )
     assert "cannot listen on 192.0.2.1:8443" in told(found, "listeners")
+
+
+@pytest.mark.rule("DK-143")
+@pytest.mark.parametrize(("production", "port"), [(True, 443), (False, 8443)])
+def test_partners_are_served_on_443_in_production_unless_the_settings_say_otherwise(
+    home: Path, config: Path, production: bool, port: int
+) -> None:
+    text = SETTINGS.format(production=str(production).lower())
+    config.write_text(text.replace("[partner_listener]\nport = 0", "[partner_listener]"), encoding="utf-8")
+    settings = load_settings(config, environment={})
+    assert settings.partner_port == port
+    other = settings.partner_listener.model_copy(update={"port": 9443})
+    assert settings.model_copy(update={"partner_listener": other}).partner_port == 9443
+
+
+@pytest.mark.rule("DK-143")
+def test_another_port_in_production_is_told_since_something_must_forward_to_it(check: Check) -> None:
+    found = check(PRODUCTION, ("[partner_listener]\nport = 0", "[partner_listener]\nport = 9443"), code=1)
+    assert "something must forward to it" in told(found, "listeners", "hint")
+
+
+def test_a_low_port_that_is_refused_says_what_gives_it_to_the_process() -> None:
+    refused = PermissionError(13, "Permission denied")
+    assert "CAP_NET_BIND_SERVICE" in privilege_hint(refused, 443)
+    assert privilege_hint(refused, 8443) == ""
+    assert privilege_hint(OSError(98, "Address already in use"), 443) == ""
 
 
 def test_two_listeners_on_one_port_are_found(check: Check) -> None:

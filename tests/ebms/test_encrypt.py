@@ -438,7 +438,7 @@ def test_a_broken_rsa_1_5_key_goes_on_with_a_random_one(receiver: KeyPair) -> No
 
     with pytest.raises(EbmsError) as caught:
         decrypt_part(broken, keys=[receiver], random=random)
-    assert asked == [16]
+    assert asked == [16, 16], "the mark of what is read in pieces, and a key"
     assert is_the_one_failure(caught.value)
 
 
@@ -455,6 +455,27 @@ def test_a_part_of_many_megabytes_passes(receiver: KeyPair) -> None:
     large = b"0123456789abcdef" * 1024 * 768
     sealed = encrypt_part(part(large), certificate=receiver.certificate, algorithm=AES128_GCM)
     assert octets_of(decrypt_part(sealed, keys=[receiver])) == large
+
+
+@pytest.mark.rule("DK-133")
+@pytest.mark.parametrize("algorithm", [AES128_CBC, AES256_GCM])
+def test_xmlsec_reads_a_large_part_and_we_read_one_of_xmlsec(receiver: KeyPair, algorithm: str) -> None:
+    large = os.urandom(1024 * 1024)
+    root = etree.fromstring(
+        octets_of(encrypt_part(part(large), certificate=receiver.certificate, algorithm=algorithm))
+    )
+    del root.attrib["Type"]
+    pem = receiver.private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    manager = xmlsec.KeysManager()
+    key = xmlsec.Key.from_memory(pem, xmlsec.KeyFormat.PEM)
+    key.name = "CN=receiver, C=NL"
+    manager.add_key(key)
+    assert xmlsec.EncryptionContext(manager).decrypt(root) == large
+    content = xmlsec.Transform.AES256_GCM if algorithm == AES256_GCM else xmlsec.Transform.AES256
+    theirs = sealed_by_xmlsec(receiver, content, xmlsec.Transform.RSA_OAEP, large, xmlsec.KeyData.AES, 256)
+    assert octets_of(decrypt_part(theirs, keys=[receiver])) == large
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

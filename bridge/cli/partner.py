@@ -1,0 +1,143 @@
+"""`bridge partner`: who is served and how it fares, whether it is reached, and the acceptance test of its adapter."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bridge.cli.mending import with_bridge
+from bridge.cli.opened import NotFound
+from bridge.cli.options import DEFAULT_CONFIG, Config, Json
+from bridge.cli.output import print_documents, print_facts, print_table, tell
+from bridge.config import PartnerSettings, Settings
+from bridge.flow.acceptance import Check, Trial, Verdict, try_partner
+from bridge.flow.bridge import Bridge
+from bridge.flow.mend import Actor
+from bridge.flow.ping import Asked, Reached, ping
+from bridge.store.channels import list_channels
+from bridge.store.rows import Channel
+
+app = typer.Typer(help="Partners: list them, reach one, test its adapter.", no_args_is_help=True)
+
+Party = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner.")]
+Patience = Annotated[
+    float,
+    typer.Option("--within", min=0.1, max=600, help="Seconds to wait for an answer by a POST of its own."),
+]
+
+
+@app.command("list")
+def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Show every partner: its agreements in force, and whether sending to it goes well.
+
+    Example: bridge partner list
+    """
+
+    async def do(bridge: Bridge, _by: Actor) -> list[dict[str, str]]:
+        channels = {channel.endpoint: channel for channel in await bridge.store.read(list_channels)}
+        return [_row(bridge, partner, channels.get(partner.party_id)) for partner in bridge.settings.partners]
+
+    rows = with_bridge(config, do)
+    if json:
+        print_documents(rows)
+    else:
+        columns = ("name", "party", "agreements", "sending")
+        print_table(columns, [tuple(row[name] for name in columns) for row in rows], fold="agreements")
+
+
+@app.command("ping")
+def ping_(party: Party, config: Config = DEFAULT_CONFIG, json: Json = False, within: Patience = 10.0) -> None:
+    """Send an ebMS Ping and wait for the Pong. Exit 1 when the partner is not reached, or refuses.
+
+    A Pong by a POST of its own comes in at the running bridge. Example: bridge partner ping 00000001999990032000
+    """
+
+    async def do(bridge: Bridge, _by: Actor) -> Asked:
+        return await ping(bridge, _find(bridge.settings, party), within=timedelta(seconds=within))
+
+    asked = with_bridge(config, do)
+    if json:
+        print_documents([asdict(asked)])
+    else:
+        print_facts(asdict(asked))
+    if asked.reached not in (Reached.ANSWERED, Reached.TAKEN):
+        raise typer.Exit(1)
+
+
+@app.command("test")
+def test_(
+    party: Party,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    within: Patience = 10.0,
+    action: Annotated[
+        str | None,
+        typer.Option(
+            "--action", help="Also send a message with this action, which the partner agreed to get."
+        ),
+    ] = None,
+    payload: Annotated[
+        Path | None, typer.Option("--payload", help="XML for that message; nothing about real people.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Stands in the audit log.")] = "acceptance test",
+) -> None:
+    """Try a partner's adapter: TLS and Ping; with --action a message, its repeat, and its status. Exit 1 on a failure.
+
+    Answers by a POST of their own come in at the running bridge. What was sent stands in the list of exchanges.
+    Example: bridge partner test Politie --action vtTerugkoppeling --payload proef.xml
+    """
+    if (action is None) != (payload is None):
+        raise typer.BadParameter("give --action and --payload together", param_hint="--action")
+    trial = Trial(action=action, payload=payload.read_bytes()) if action and payload else None
+
+    async def do(bridge: Bridge, by: Actor) -> tuple[Check, ...]:
+        partner = _find(bridge.settings, party)
+        return await try_partner(
+            bridge, partner, trial=trial, within=timedelta(seconds=within), by=by, reason=reason
+        )
+
+    checks = with_bridge(config, do)
+    if json:
+        print_documents(asdict(check) for check in checks)
+    else:
+        print_table(("check", "outcome", "what"), [(c.name, c.verdict, c.text) for c in checks], fold="what")
+    if any(check.verdict is Verdict.FAILED for check in checks):
+        raise typer.Exit(1)
+    if not json and trial is None:
+        tell("No message was sent; --action and --payload also try one, its repeat and its status.")
+
+
+def _find(settings: Settings, text: str) -> PartnerSettings:
+    """By PartyId or by name. Raises NotFound."""
+    found = [p for p in settings.partners if text in (p.party_id, p.name)]
+    if not found:
+        raise NotFound(f"there is no partner {text!r}; `bridge partner list` shows who is there")
+    return found[0]
+
+
+def _row(bridge: Bridge, partner: PartnerSettings, channel: Channel | None) -> dict[str, str]:
+    now = bridge.now()
+    agreements = sorted(
+        agreement.cpa_id
+        for agreement in bridge.agreements.agreements
+        if agreement.is_active(now)
+        and any(i.value == partner.party_id for party in agreement.parties for i in party.party_ids)
+    )
+    return {
+        "name": partner.name,
+        "party": partner.party_id,
+        "agreements": ", ".join(agreements) or "none in force",
+        "sending": _sending(channel),
+    }
+
+
+def _sending(channel: Channel | None) -> str:
+    if channel is None or not (channel.paused or channel.failures):
+        return "good"
+    if channel.paused:
+        return f"paused by {channel.paused_by}: {channel.reason}"
+    return f"failed {channel.failures} times: {channel.reason}"
