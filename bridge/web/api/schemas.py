@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bridge.web.api.event_schema import EVENT
+
 Schema = Mapping[str, Any]
 
-_TEXT: Final = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 200,
-    "pattern": "^[A-Za-z0-9][A-Za-z0-9 .:/_-]*$",
-}
 _MOMENT: Final = {
     "type": "string",
     "format": "date-time",
@@ -99,50 +95,6 @@ def answer(description: str, name: str, *, headers: Mapping[str, Schema] | None 
     }
     return shape | ({"headers": dict(headers)} if headers else {})
 
-
-EVENT: Final = {
-    "type": "object",
-    "description": "CloudEvent in JSON, naar het profiel van Samen onder Handbereik.",
-    "required": ["specversion", "id", "source", "type", "time", "data"],
-    "properties": {
-        "specversion": {"const": "1.0"},
-        "id": {
-            "type": "string",
-            "description": "Uniek binnen source; bij voorkeur een UUID. Wordt het interactieId.",
-            "pattern": "^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$",
-        },
-        "source": {
-            "type": "string",
-            "description": "De producent: uw OIN en de naam van uw systeem.",
-            "pattern": "^urn:nld:oin:[0-9]{20}:systeem:[a-z0-9]+$",
-        },
-        "type": {
-            "type": "string",
-            "description": "<samenwerkfunctie>.<gebeurtenis>",
-            "pattern": "^[a-z]+(-[a-z]+)*\\.[a-z]+(-[a-z]+)*$",
-        },
-        "time": {**_MOMENT, "description": "Wanneer het feit zich voordeed, in UTC."},
-        "subject": {
-            "type": "string",
-            "maxLength": 200,
-            "pattern": "^[a-z0-9]+(-[a-z0-9]+)*[:/][A-Za-z0-9][A-Za-z0-9:-]*$",
-            "description": "Waar de gebeurtenis over gaat: <soort>/<id> of een URN. Geen persoonsgegevens.",
-        },
-        "datacontenttype": {"enum": ["application/json", "application/ld+json"]},
-        "correlationid": _TEXT,
-        "causationid": _TEXT,
-        "recordedtime": {**_MOMENT, "description": "Wanneer deze gebeurtenis werd vastgelegd."},
-        "expirytime": {**_MOMENT, "description": "Vanaf wanneer de gebeurtenis niets meer vraagt."},
-        "traceparent": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
-        "data": {"type": "object", "description": "De inhoud, naar het type van de gebeurtenis."},
-    },
-    "propertyNames": {"pattern": "^[a-z0-9]{1,20}$"},
-    "additionalProperties": {
-        "type": "string",
-        "pattern": "^[!-~]([ -~]*[!-~])?$",
-        "description": "Extensies van CloudEvents.",
-    },
-}
 
 COMPONENTS: Final[Mapping[str, Schema]] = {
     "Gebeurtenis": EVENT,
