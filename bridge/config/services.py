@@ -49,6 +49,11 @@ class HubSettings(Section):
         default="soh-1", description="Paths and names of the hub's contract."
     )
     timeout_seconds: float = Field(default=30.0, gt=0, description="Longest wait for one answer, in seconds.")
+    patience_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="After this time without an end an accepted event is put before a person; it is still followed.",
+    )
     test_mark: str = Field(
         default="testverkeer",
         pattern=r"^[a-z0-9]{1,20}$",

@@ -94,6 +94,7 @@ def row_of(
         at=case.at,
         changed_at=case.at,
         time_to_live=header.time_to_live,
+        timestamp=header.timestamp,
         digest=case.digest,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
@@ -17,7 +16,7 @@ from bridge.store.messages import find_content
 from bridge.store.rows import Message
 
 
-def mapping_context(bridge: Bridge, message: Message, *, timestamp: datetime | None = None) -> Context:
+def mapping_context(bridge: Bridge, message: Message) -> Context:
     """For a received message: the partner is its sender, own is the party that it was sent to."""
     partner = partner_named(bridge, message.from_party)
     own = own_named(bridge, message.to_party)
@@ -33,7 +32,7 @@ def mapping_context(bridge: Bridge, message: Message, *, timestamp: datetime | N
         conversation_id=message.conversation_id,
         service=message.service,
         action=message.action,
-        timestamp=timestamp or message.at,
+        timestamp=message.timestamp,
         own=_own_facts(own) if own else {},
         partner=_partner_facts(partner) if partner else {},
     )

@@ -206,7 +206,7 @@ async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated)
             side="bridge",
             what="message.mapped",
             outcome="ok",
-            detail={"mapping": outcome.mapping, "events": _ids(rows)},
+            detail={"mapping": outcome.mapping, "events": _ids(rows)} | _moments(outcome),
         )
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
@@ -339,6 +339,13 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
         at=now,
         changed_at=now,
     )
+
+
+def _moments(outcome: Translated) -> dict[str, str]:
+    """Where the time of an event came from when the content names no moment (SOH-17)."""
+    told = {"message": "the Timestamp of the message", "received": "the moment of receipt"}
+    found = {told[draft.time_from] for draft in outcome.mapped.events if draft.time_from in told}
+    return {"time_from": ", ".join(sorted(found))} if found else {}
 
 
 def _ids(rows: Sequence[Event]) -> str:

@@ -288,6 +288,8 @@ def _why(error: Exception) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientPayloadError):
+        return "the connection broke before the answer was there"
     return f"the connection failed ({type(error).__name__})"
 
 
