@@ -1,4 +1,4 @@
-"""Every way in which a hub may fail, over real sockets: nothing is lost, doubled or out of order, and people can see it.
+"""Every way in which a hub may fail, over real sockets: nothing is lost, doubled or out of order, and it shows.
 
 While the fault lasts the list of exchanges and the timeline say what is going on in words; afterwards all is as if
 nothing had happened.
