@@ -8,13 +8,13 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 
 from bridge import metrics
+from bridge.cli.hub_wiring import hub_client, hub_profile
 from bridge.cli.store_keys import load_master_keys
 from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
 from bridge.ebms.keys import KeyPair, load_key_pair
@@ -26,9 +26,6 @@ from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.mapping_folder import read_mapping_files as read_mapping_files
 from bridge.flow.reload import AGREEMENTS
 from bridge.flow.trust import Gate, load_trust
-from bridge.hub.client import HubClient, HubClientSettings
-from bridge.hub.dialect import dialect_named
-from bridge.hub.profile import default_profile
 from bridge.inzage.client import Source, SourceClient
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
@@ -50,7 +47,7 @@ async def assemble(
 
     `mappings` that are compiled already are not read again.
     """
-    own = load_own_identities(settings)
+    own, profile = load_own_identities(settings), hub_profile(settings.hub)
     agreements, refused = usable_agreements(
         load_agreements(settings.agreements.folder), own, now=now(), production=settings.production
     )
@@ -84,17 +81,9 @@ async def assemble(
                 gate=gate,
                 agreements=agreements,
                 mappings=mappings,
-                profile=replace(default_profile(), melding_needs_person=settings.hub.report_needs_person),
+                profile=profile,
                 person_key=person_key,
-                hub=HubClient(
-                    session,
-                    HubClientSettings(
-                        base_url=settings.hub.base_url,
-                        dialect=dialect_named(settings.hub.dialect),
-                        timeout=settings.hub.timeout_seconds,
-                    ),
-                    now=now,
-                ),
+                hub=hub_client(session, settings.hub, now=now, new_transaction_id=lambda: keys(now())),
                 post=post,
                 sources=tuple(Source(oin=s.oin, base_url=s.base_url) for s in settings.sources),
                 source_client=source_client,

@@ -18,7 +18,9 @@ from bridge.config.load import ENVIRONMENT_PREFIX, load_settings
 from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
 from bridge.config.services import (
     HealthEvents,
+    HubSchema,
     HubSettings,
+    HubToken,
     InzageRule,
     InzageSettings,
     PdpSettings,
@@ -53,7 +55,9 @@ __all__ = [
     "EventSender",
     "FilePath",
     "HealthEvents",
+    "HubSchema",
     "HubSettings",
+    "HubToken",
     "IdentifierSettings",
     "InzageRule",
     "InzageSettings",

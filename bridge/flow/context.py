@@ -33,6 +33,7 @@ def mapping_context(bridge: Bridge, message: Message) -> Context:
         service=message.service,
         action=message.action,
         timestamp=message.timestamp,
+        levels=bridge.settings.hub.information_levels,
         own=_own_facts(own) if own else {},
         partner=_partner_facts(partner) if partner else {},
     )

@@ -23,6 +23,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.try_out import LEVEL_NAMES
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
 from bridge.hub.profile import Mode, check_event, source_of
@@ -153,6 +154,9 @@ def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:
         "correlationid": correlation_of(bridge.settings.identifiers.namespace, message),
         "recordedtime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+    if draft.level is not None:
+        extensions["informatieniveau"] = LEVEL_NAMES[draft.level]
+        extensions |= {"eventfamilie": draft.family} if draft.family else {}
     return make_event(
         id=str(bridge.new_uuid()),
         source=source_of(bridge.profile, oin=oin, system=system),
@@ -333,6 +337,7 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
         subject=event.subject,
         time=str(event.attributes["time"]),
         state=EventState.CREATED,
+        level=str(level) if (level := event.extension("informatieniveau")) else None,
         correlation_id=str(event.attributes["correlationid"]),
         causation_id=cause if isinstance(cause := event.attributes.get("causationid"), str) else None,
         body=write_structured(event),

@@ -62,6 +62,26 @@ async def test_without_a_moment_in_the_content_the_message_says_when(world: Worl
     assert "recordedtime" in read_structured(row.body).attributes
 
 
+@pytest.mark.rule("SOH-44")
+async def test_with_information_levels_there_is_an_event_for_each(world: World) -> None:
+    settings = world.bridge.settings
+    hub = settings.hub.model_copy(update={"information_levels": True})
+    world.bridge.settings = settings.model_copy(update={"hub": hub})
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+
+    rows = world.events()
+    made = [read_structured(row.body) for row in rows]
+    assert {row.level for row in rows} == {"notification", "restricted", "full"}
+    assert [event.attributes["informatieniveau"] for event in made] == [row.level for row in rows]
+    assert len({event.id for event in made}) == 3
+    assert len({event.attributes["correlationid"] for event in made}) == 1
+    graphs = [json.loads(row.body)["data"]["@graph"] for row in rows]
+    activities = {n["@id"] for graph in graphs for n in graph if "prov:Activity" in n["@type"]}
+    assert len(activities) == 1
+    assert all(not check_event(event, Mode.PUBLISH, profile=world.bridge.profile) for event in made)
+
+
 @pytest.mark.rule("SOH-51", "SOH-59")
 async def test_mapping_a_message_again_gives_the_same_identities(world: World) -> None:
     await world.partner.send(world.sample, "vtMelding")
