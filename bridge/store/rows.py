@@ -417,6 +417,7 @@ class ResourceHead:
 
     key: Key
     exchange: Key
+    id: str
     owner: Oin
     version: int
 

@@ -24,6 +24,10 @@ LOCATION_HEADER: Final = {
     "description": "Adres waar de verwerking te volgen is.",
     "schema": {"type": "string", "format": "uri-reference"},
 }
+LINK_HEADER: Final = {
+    "description": "De volgende pagina (rel=next), als die er is.",
+    "schema": {"type": "string"},
+}
 WEBHOOK_HEADERS: Final = {
     "WebHook-Allowed-Origin": {
         "description": "Het systeem dat toestemming heeft.",
@@ -71,6 +75,25 @@ LOOKUP_PARAMETERS: Final = (
         "traceparent", "header", "Trace Context van W3C; de brug zet de trace voort.", {"type": "string"}
     ),
 )
+LIST_PARAMETERS: Final = (
+    LOOKUP_PARAMETERS[0],
+    _parameter(
+        "paginaGrootte",
+        "query",
+        "Ten hoogste zoveel resultaten.",
+        {"type": "integer", "minimum": 1, "maximum": 100},
+    ),
+    _parameter("beschikbaarVanaf", "query", "Alleen wat vanaf dit moment beschikbaar is gesteld.", _MOMENT),
+    _parameter("beschikbaarTot", "query", "Alleen wat voor dit moment beschikbaar is gesteld.", _MOMENT),
+    _parameter(
+        "bronhouder",
+        "query",
+        "Alleen gegevens van de organisatie met dit OIN.",
+        {"type": "string", "pattern": "^[0-9]{20}$"},
+    ),
+    *LOOKUP_PARAMETERS[2:],
+)
+"""Without `na`: only an address that the bridge itself gave has it."""
 WEBHOOK_PARAMETERS: Final = (
     _parameter(
         "WebHook-Request-Origin", "header", "Het systeem dat wil bezorgen, als DNS-naam.", {"type": "string"}
@@ -171,6 +194,11 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
             "beschikbaarGesteldOp": {"type": "string", "format": "date-time"},
             "bronhouder": {"type": "string", "description": "OIN van de organisatie wier gegevens het zijn."},
             "samenwerkfunctie": {"type": "string", "description": "Vanaf niveau 1."},
+            "inzageUrl": {
+                "type": "string",
+                "format": "uri",
+                "description": "In een lijst: waar de gegevens in te zien zijn.",
+            },
             "afwijkingen": {
                 "type": "array",
                 "description": "Op niveau 2: wat de bron leeg liet, met de reden.",
@@ -178,6 +206,22 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
                     "type": "object",
                     "properties": {"plaats": {"type": "string"}, "reden": {"type": "string"}},
                 },
+            },
+        },
+    },
+    "Lijst": {
+        "type": "object",
+        "required": ["resultaten"],
+        "properties": {
+            "resultaten": {
+                "type": "array",
+                "description": "Weergaven op niveau 0, de nieuwste eerst.",
+                "items": {"$ref": "#/components/schemas/Weergave"},
+            },
+            "volgende": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "Adres van de volgende pagina. Een pagina kan korter zijn dan gevraagd.",
             },
         },
     },
