@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
@@ -69,6 +70,16 @@ def attachment_octets(bridge: Bridge, reference: str) -> bytes | None:
 def partner_named(bridge: Bridge, party_id: str) -> PartnerSettings | None:
     """The configured partner with this PartyId."""
     return next((p for p in bridge.settings.partners if p.party_id == party_id), None)
+
+
+def migration_of(bridge: Bridge, partner: PartnerSettings | None) -> str | None:
+    """That translation has ended for this partner, in words; None while it goes on (SOH-181)."""
+    if partner is None or partner.migrated_on is None:
+        return None
+    today = bridge.now().astimezone(ZoneInfo(bridge.settings.console.timezone)).date()
+    if today < partner.migrated_on:
+        return None
+    return f"{partner.name} migrated on {partner.migrated_on.isoformat()}: the bridge translates nothing more for it"
 
 
 def own_named(bridge: Bridge, party_id: str) -> OwnIdentity | None:

@@ -20,7 +20,7 @@ from bridge.ebms.xml import parse_xml
 from bridge.errors import PeerError
 from bridge.flow import publish, tracing
 from bridge.flow.bridge import Bridge
-from bridge.flow.context import mapping_context, partner_named
+from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.try_out import LEVEL_NAMES
@@ -109,6 +109,8 @@ def correlation_of(namespace: UUID, message: Message) -> str:
 
 def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Translated | Parked:
     """Run the mapping and check every event against the profile. Changes nothing."""
+    if ended := migration_of(bridge, partner_named(bridge, message.from_party)):
+        return Parked(reason=f"{ended}; this message is kept, and a person decides what to do with it")
     if payload is None:
         return Parked(reason=f"the message has no payload to map, or one of more than {MAX_MAPPED} octets")
     try:
