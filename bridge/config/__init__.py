@@ -17,6 +17,7 @@ from bridge.config.listeners import (
 from bridge.config.load import ENVIRONMENT_PREFIX, load_settings
 from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
 from bridge.config.services import (
+    Announcements,
     HealthEvents,
     HubSchema,
     HubSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "LOOPBACK",
     "AgreementSettings",
+    "Announcements",
     "ApiListener",
     "ConsoleSettings",
     "ConsoleTls",

@@ -190,6 +190,25 @@ class InzageSettings(Section):
     )
 
 
+class Announcements(Section):
+    """The types of the events by which an operator tells others something about the bridge."""
+
+    maintenance_type: str = Field(default="beheer.onderhoud-aangekondigd", description="Planned maintenance.")
+    change_type: str = Field(
+        default="beheer.wijziging-aangekondigd", description="A change that others will notice."
+    )
+    contact_type: str = Field(
+        default="beheer.contactpunt-gewijzigd", description="Where to reach the operators."
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _listed(cls, name: str) -> str:
+        if name not in {known.type for known in DEFAULT_TYPES}:
+            raise ValueError("is not among the event types of the hub (SOH-11)")
+        return name
+
+
 class HealthEvents(Section):
     """Events by which the hub's other participants hear how the bridge is. By default none."""
 

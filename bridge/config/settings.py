@@ -15,7 +15,7 @@ from pydantic import (
 from bridge.config.base import FilePath, Section
 from bridge.config.listeners import LOOPBACK, ApiListener, ConsoleSettings, MetricsSettings, PartnerListener
 from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
-from bridge.config.services import HealthEvents, HubSettings, InzageSettings, TraceSettings
+from bridge.config.services import Announcements, HealthEvents, HubSettings, InzageSettings, TraceSettings
 from bridge.config.store import RetentionSettings, StoreSettings
 
 
@@ -99,6 +99,7 @@ class Settings(Section):
     trust: TrustSettings = TrustSettings()
     retention: RetentionSettings = RetentionSettings()
     health_events: HealthEvents = HealthEvents()
+    announcements: Announcements = Announcements()
     worker: WorkerSettings = WorkerSettings()
     own_parties: tuple[OwnParty, ...] = Field(min_length=1, description="The parties that the bridge plays.")
     sources: tuple[SourceSettings, ...] = Field(
