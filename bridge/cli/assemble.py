@@ -8,13 +8,13 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 
 from bridge import metrics
+from bridge.cli.hub_wiring import hub_client, hub_profile
 from bridge.cli.store_keys import load_master_keys
 from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
 from bridge.ebms.keys import KeyPair, load_key_pair
@@ -28,9 +28,6 @@ from bridge.flow.reload import AGREEMENTS
 from bridge.flow.revocation import with_fetched
 from bridge.flow.trust import Gate, load_trust
 from bridge.flow.xsd import read_schemas
-from bridge.hub.client import HubClient, HubClientSettings
-from bridge.hub.dialect import dialect_named
-from bridge.hub.profile import default_profile
 from bridge.inzage.client import Source, SourceClient
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
@@ -54,7 +51,7 @@ async def assemble(
 
     `mappings` that are compiled already are not read again.
     """
-    own = load_own_identities(settings)
+    own, profile = load_own_identities(settings), hub_profile(settings.hub)
     agreements, refused = usable_agreements(
         load_agreements(settings.agreements.folder), own, now=now(), production=settings.production
     )
@@ -92,17 +89,9 @@ async def assemble(
                 agreements=agreements,
                 mappings=mappings,
                 schemas=schemas,
-                profile=replace(default_profile(), melding_needs_person=settings.hub.report_needs_person),
+                profile=profile,
                 person_key=person_key,
-                hub=HubClient(
-                    session,
-                    HubClientSettings(
-                        base_url=settings.hub.base_url,
-                        dialect=dialect_named(settings.hub.dialect),
-                        timeout=settings.hub.timeout_seconds,
-                    ),
-                    now=now,
-                ),
+                hub=hub_client(session, settings.hub, now=now, new_transaction_id=lambda: keys(now())),
                 post=post,
                 fetch_list=fetch_list,
                 sources=tuple(Source(oin=s.oin, base_url=s.base_url) for s in settings.sources),

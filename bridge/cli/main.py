@@ -12,6 +12,7 @@ import typer
 
 from bridge.cli import (
     account,
+    announce,
     audit,
     bench,
     certs,
@@ -53,6 +54,7 @@ app.add_typer(job.app, name="job")
 app.add_typer(partner.app, name="partner")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
+app.add_typer(announce.app, name="announce")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")
 app.add_typer(cpa.app, name="cpa")

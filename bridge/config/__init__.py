@@ -24,8 +24,11 @@ from bridge.config.listeners import (
 from bridge.config.load import ENVIRONMENT_PREFIX, load_settings
 from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
 from bridge.config.services import (
+    Announcements,
     HealthEvents,
+    HubSchema,
     HubSettings,
+    HubToken,
     InzageRule,
     InzageSettings,
     PdpSettings,
@@ -55,6 +58,7 @@ __all__ = [
     "AgreementSettings",
     "AlertRule",
     "AlertSettings",
+    "Announcements",
     "ApiListener",
     "Condition",
     "ConsoleSettings",
@@ -64,7 +68,9 @@ __all__ = [
     "EventSender",
     "FilePath",
     "HealthEvents",
+    "HubSchema",
     "HubSettings",
+    "HubToken",
     "IdentifierSettings",
     "InzageRule",
     "InzageSettings",

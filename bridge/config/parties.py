@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import (
@@ -64,6 +65,11 @@ class PartnerSettings(Section):
     only_own_subjects: bool = Field(
         default=True,
         description="Only events about a subject on which this partner itself exchanged messages before.",
+    )
+    migrated_on: date | None = Field(
+        default=None,
+        description="Day from which the bridge translates nothing more for this partner, in either direction: it has "
+        "migrated. What still comes is kept and put before a person. Not given: no end.",
     )
     delivered_by: tuple[str, ...] = Field(
         default=(), description="OINs of gateways whose TLS certificate may deliver this partner's messages."

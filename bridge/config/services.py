@@ -40,6 +40,31 @@ class PullSettings(Section):
     )
 
 
+class HubToken(Section):
+    """The access token that the hub asks for beside the certificate."""
+
+    endpoint: str = Field(description="Where a token is asked, over mutual TLS: an https address.")
+    client_id: str = Field(description="Our name at the token endpoint; usually an OIN.")
+    scope: str = Field(description="What is asked for; with FSC the hash of the grant.")
+    audience: str = Field(description="For which resource server: exactly one https address.")
+    audience_parameter: Literal["audience", "resource"] = Field(
+        default="audience", description="How the token endpoint calls the audience."
+    )
+    represented: str | None = Field(
+        default=None, description="OIN of the party in whose name a token is asked. Not given: our own name."
+    )
+    represented_parameter: str = Field(
+        default="requested_subject", description="How the token endpoint calls that party."
+    )
+
+
+class HubSchema(Section):
+    """A copy of a schema of event data, by which data is judged without asking anyone."""
+
+    uri: str = Field(description="The address that `dataschema` gives; it names the version.")
+    file: FilePath = Field(description="The JSON Schema.")
+
+
 class HubSettings(Section):
     """The hub: where it is and how it is spoken to."""
 
@@ -48,7 +73,31 @@ class HubSettings(Section):
     dialect: Literal["soh-1", "corv2-poc"] = Field(
         default="soh-1", description="Paths and names of the hub's contract."
     )
+    auth: Literal["mtls", "oauth", "fsc"] = Field(
+        default="mtls",
+        description="How the bridge makes itself known: by certificate, by access token, or through an FSC Outway.",
+    )
+    token: HubToken | None = Field(default=None, description="Needed for `oauth` and `fsc`.")
+    mode: Literal["structured", "binary"] = Field(
+        default="structured",
+        description="How an event is offered; the published contract of the hub knows structured only.",
+    )
+    source_template: str = Field(
+        default="urn:nld:oin:{oin}:systeem:{naam}", description="The `source` of what the bridge publishes."
+    )
+    information_levels: bool = Field(
+        default=False,
+        description="Offer an event for each information level that a mapping describes, instead of one.",
+    )
+    schemas: tuple[HubSchema, ...] = Field(
+        default=(), description="Copies of schemas by which the data of events is judged."
+    )
     timeout_seconds: float = Field(default=30.0, gt=0, description="Longest wait for one answer, in seconds.")
+    patience_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="After this time without an end an accepted event is put before a person; it is still followed.",
+    )
     test_mark: str = Field(
         default="testverkeer",
         pattern=r"^[a-z0-9]{1,20}$",
@@ -59,6 +108,12 @@ class HubSettings(Section):
         description="A report without the BSN and age of anybody waits for a person instead of being offered.",
     )
     pull: PullSettings = PullSettings()
+
+    @model_validator(mode="after")
+    def _has_token(self) -> HubSettings:
+        if self.auth != "mtls" and self.token is None:
+            raise ValueError(f"auth {self.auth} needs a section token")
+        return self
 
 
 class InzageRule(Section):
@@ -133,6 +188,25 @@ class InzageSettings(Section):
     requests_per_minute: int = Field(
         default=600, ge=1, description="Most lookups of one organisation in a minute."
     )
+
+
+class Announcements(Section):
+    """The types of the events by which an operator tells others something about the bridge."""
+
+    maintenance_type: str = Field(default="beheer.onderhoud-aangekondigd", description="Planned maintenance.")
+    change_type: str = Field(
+        default="beheer.wijziging-aangekondigd", description="A change that others will notice."
+    )
+    contact_type: str = Field(
+        default="beheer.contactpunt-gewijzigd", description="Where to reach the operators."
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _listed(cls, name: str) -> str:
+        if name not in {known.type for known in DEFAULT_TYPES}:
+            raise ValueError("is not among the event types of the hub (SOH-11)")
+        return name
 
 
 class HealthEvents(Section):

@@ -16,7 +16,7 @@ from bridge.config.alerts import AlertSettings
 from bridge.config.base import FilePath, Section
 from bridge.config.listeners import LOOPBACK, ApiListener, ConsoleSettings, MetricsSettings, PartnerListener
 from bridge.config.parties import OwnParty, PartnerSettings, SourceSettings
-from bridge.config.services import HealthEvents, HubSettings, InzageSettings, TraceSettings
+from bridge.config.services import Announcements, HealthEvents, HubSettings, InzageSettings, TraceSettings
 from bridge.config.store import RetentionSettings, StoreSettings
 
 
@@ -132,6 +132,7 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     health_events: HealthEvents = HealthEvents()
     alerts: AlertSettings = AlertSettings()
+    announcements: Announcements = Announcements()
     worker: WorkerSettings = WorkerSettings()
     own_parties: tuple[OwnParty, ...] = Field(min_length=1, description="The parties that the bridge plays.")
     sources: tuple[SourceSettings, ...] = Field(

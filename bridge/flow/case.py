@@ -98,6 +98,7 @@ def row_of(
         at=case.at,
         changed_at=case.at,
         time_to_live=header.time_to_live,
+        timestamp=header.timestamp,
         digest=case.digest,
     )
 

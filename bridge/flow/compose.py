@@ -21,7 +21,7 @@ from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import ConfigError
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, OwnIdentity
-from bridge.flow.context import composing_context, own_named
+from bridge.flow.context import composing_context, migration_of, own_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_resource
 from bridge.flow.order import OutOfTurn
@@ -102,7 +102,9 @@ async def compose(bridge: Bridge, job: Job) -> None:
 
 
 async def _go_on(bridge: Bridge, job: Job, event: Event, cloud_event: CloudEvent) -> None:
-    concerned = await bridge.store.read(lambda tx: find_concerned(tx, bridge, event))
+    found = await bridge.store.read(lambda tx: find_concerned(tx, bridge, event))
+    concerned = [whom for whom in found if migration_of(bridge, whom.partner) is None]
+    ended = [text for whom in found if (text := migration_of(bridge, whom.partner))]
     outcomes: list[_Ready | _Stuck] = []
     for whom in concerned:
         resource = await _look_up(bridge, event, cloud_event, whom)
@@ -115,7 +117,7 @@ async def _go_on(bridge: Bridge, job: Job, event: Event, cloud_event: CloudEvent
     if stuck:
         await _set_aside(bridge, job, event, stuck)
     else:
-        await _keep(bridge, job, event, ready)
+        await _keep(bridge, job, event, ready, ended)
 
 
 def find_concerned(tx: Connection, bridge: Bridge, event: Event) -> list[_Concerned]:
@@ -322,10 +324,11 @@ def _seal(
     return _Ready(outgoing=outgoing)
 
 
-async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready]) -> None:
+async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready], ended: list[str]) -> None:
+    """Store the messages; without one say why. `ended` names the partners that look for themselves now."""
     now = bridge.now()
     state = EventState.COMPOSED if ready else EventState.UNMATCHED
-    reason = None if ready else "it concerns no partner of this bridge"
+    reason = None if ready else "; ".join(ended) or "it concerns no partner of this bridge"
 
     def work(tx: Connection) -> None:
         set_event_state(tx, event.key, state, at=now, reason=reason)

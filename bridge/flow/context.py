@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
@@ -17,7 +17,7 @@ from bridge.store.messages import find_content
 from bridge.store.rows import Message
 
 
-def mapping_context(bridge: Bridge, message: Message, *, timestamp: datetime | None = None) -> Context:
+def mapping_context(bridge: Bridge, message: Message) -> Context:
     """For a received message: the partner is its sender, own is the party that it was sent to."""
     partner = partner_named(bridge, message.from_party)
     own = own_named(bridge, message.to_party)
@@ -33,7 +33,8 @@ def mapping_context(bridge: Bridge, message: Message, *, timestamp: datetime | N
         conversation_id=message.conversation_id,
         service=message.service,
         action=message.action,
-        timestamp=timestamp or message.at,
+        timestamp=message.timestamp,
+        levels=bridge.settings.hub.information_levels,
         own=_own_facts(own) if own else {},
         partner=_partner_facts(partner) if partner else {},
     )
@@ -69,6 +70,16 @@ def attachment_octets(bridge: Bridge, reference: str) -> bytes | None:
 def partner_named(bridge: Bridge, party_id: str) -> PartnerSettings | None:
     """The configured partner with this PartyId."""
     return next((p for p in bridge.settings.partners if p.party_id == party_id), None)
+
+
+def migration_of(bridge: Bridge, partner: PartnerSettings | None) -> str | None:
+    """That translation has ended for this partner, in words; None while it goes on (SOH-181)."""
+    if partner is None or partner.migrated_on is None:
+        return None
+    today = bridge.now().astimezone(ZoneInfo(bridge.settings.console.timezone)).date()
+    if today < partner.migrated_on:
+        return None
+    return f"{partner.name} migrated on {partner.migrated_on.isoformat()}: the bridge translates nothing more for it"
 
 
 def own_named(bridge: Bridge, party_id: str) -> OwnIdentity | None:

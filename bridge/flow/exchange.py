@@ -17,6 +17,9 @@ from bridge.store.rows import Event, EventState, ExchangeState, Message, Message
 RESEND_OF = "bridge.resend-of"
 """Among the values of a message: the MessageId of the one that it replaces."""
 
+OVERDUE = "the hub accepted this event and has not finished it"
+"""How the reason of an event begins that waits longer for its end than the settings allow (SOH-72)."""
+
 _MOST = 1000
 """More messages or events than this in one exchange would be a fault of ours."""
 
@@ -29,6 +32,7 @@ _MESSAGE_NEEDS_A_PERSON = {
 }
 _EVENT_NEEDS_A_PERSON = {EventState.ERROR, EventState.REFUSED, EventState.QUARANTINED}
 _MESSAGE_UNDER_WAY = {MessageState.RECEIVED, MessageState.HELD, MessageState.CREATED, MessageState.WAITING}
+_AT_HUB = {EventState.CREATED, EventState.OFFERED, EventState.UNKNOWN}
 _EVENT_UNDER_WAY = {EventState.CREATED, EventState.OFFERED, EventState.UNKNOWN, EventState.RECEIVED}
 
 
@@ -59,6 +63,10 @@ def judge_exchange(
     for event in live:
         if event.state in _EVENT_NEEDS_A_PERSON:
             return ExchangeState.ATTENTION, event.reason
+    for event in live:
+        if event.state in _EVENT_UNDER_WAY and (event.reason or "").startswith(OVERDUE):
+            return ExchangeState.ATTENTION, event.reason
     under_way = any(m.state in _MESSAGE_UNDER_WAY for m in messages)
     under_way = under_way or any(e.state in _EVENT_UNDER_WAY for e in live)
-    return (ExchangeState.RUNNING if under_way else ExchangeState.DONE), None
+    waits_for = next((e.reason for e in live if e.state in _AT_HUB and e.reason), None)
+    return (ExchangeState.RUNNING, waits_for) if under_way else (ExchangeState.DONE, None)

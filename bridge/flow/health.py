@@ -13,20 +13,15 @@ from enum import StrEnum
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import publish
+from bridge.flow.announce import announce
 from bridge.flow.bridge import Bridge
-from bridge.flow.context import oin_of_party
-from bridge.hub.event import make_event, write_structured, write_time
-from bridge.hub.profile import Mode, check_event, source_of
-from bridge.ids import EventId, Key, Oin
+from bridge.hub.json import Json
+from bridge.ids import Key
 from bridge.log import get_logger
 from bridge.store.access import Waiting, oldest_waiting
 from bridge.store.cursors import get_cursor, set_cursor
-from bridge.store.events import add_event
-from bridge.store.exchanges import open_exchange
-from bridge.store.jobs import add_job, add_standing_job, retry_job
-from bridge.store.rows import Direction, Event, EventState, Exchange, ExchangeDirection, ExchangeState, Job
-from bridge.store.timeline import add_step
+from bridge.store.jobs import add_standing_job, retry_job
+from bridge.store.rows import Job
 
 KIND = "health"
 
@@ -120,73 +115,9 @@ def _is_time(tx: Connection, bridge: Bridge, now: datetime) -> bool:
 def _tell(
     tx: Connection, bridge: Bridge, type: str, state: Health, components: Sequence[Component], now: datetime
 ) -> None:
-    row = _row(bridge, type, state, components, now)
-    good = row.state is EventState.CREATED
-    open_exchange(
-        tx,
-        Exchange(
-            key=row.exchange,
-            direction=ExchangeDirection.TO_HUB,
-            started_at=now,
-            changed_at=now,
-            partner=bridge.own[0].party_id.value,
-            title=type,
-            state=ExchangeState.RUNNING if good else ExchangeState.ATTENTION,
-            reason=row.reason,
-        ),
-    )
-    add_event(tx, row)
-    add_step(
-        tx,
-        exchange=row.exchange,
-        at=now,
-        side="bridge",
-        what="health.told",
-        outcome="ok" if good else "failed",
-        detail={"event_id": row.id, "status": str(state)} | ({"reason": row.reason} if row.reason else {}),
-    )
-    if good:
-        add_job(
-            tx,
-            key=bridge.new_key(),
-            kind=publish.KIND,
-            subject_key=row.key,
-            ordering_key=f"health {type}",
-            endpoint="hub",
-            due=now,
-            at=now,
-        )
-
-
-def _row(bridge: Bridge, type: str, state: Health, components: Sequence[Component], now: datetime) -> Event:
-    own = bridge.own[0]
-    event = make_event(
-        id=str(bridge.new_uuid()),
-        source=source_of(bridge.profile, oin=Oin(oin_of_party(own.party_id.value)), system=own.system),
-        type=type,
-        subject=None,
-        time=now,
-        data={
-            "status": str(state),
-            "onderdelen": [
-                {"naam": one.name, "status": str(one.health)} | ({"reden": one.reason} if one.reason else {})
-                for one in components
-            ],
-        },
-        extensions={"recordedtime": write_time(now)},
-    )
-    broken = [f for f in check_event(event, Mode.PUBLISH, profile=bridge.profile) if f.level == "error"]
-    return Event(
-        key=bridge.new_key(),
-        exchange=bridge.new_key(),
-        direction=Direction.OUT,
-        source=event.source,
-        id=EventId(event.id),
-        type=type,
-        time=write_time(now),
-        state=EventState.REFUSED if broken else EventState.CREATED,
-        reason="; ".join(f"{f.rule} {f.text}" for f in broken) or None,
-        body=write_structured(event),
-        at=now,
-        changed_at=now,
-    )
+    parts: list[Json] = [
+        {"naam": one.name, "status": str(one.health), **({"reden": one.reason} if one.reason else {})}
+        for one in components
+    ]
+    data: dict[str, Json] = {"status": str(state), "onderdelen": parts}
+    announce(tx, bridge, type, data, at=now, what="health.told", detail={"status": str(state)})

@@ -92,7 +92,7 @@ Outcome: TypeAlias = Shown | Unknown | Gone | Refused | Undecided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class Asked:
     """One question with its verdict; None: no decision could be had."""
 
     question: Question
@@ -118,7 +118,7 @@ async def lookup(bridge: Bridge, wanted: Wanted, *, ask: Decide) -> Outcome:
         level = wanted.level if wanted.level is not None else max(LEVELS)
         verdict = Verdict(allowed=False, policy="scope", reason="the token does not open this level")
         await _write_refusal(
-            bridge, wanted, [_Asked(question=_question(wanted, None, level, function), verdict=verdict)]
+            bridge, wanted, [Asked(question=question_of(wanted, None, level, function), verdict=verdict)]
         )
         return Refused(by_scope=True)
     head, purged = await bridge.store.read(
@@ -181,24 +181,24 @@ def _find(tx: Connection, wanted: Wanted) -> _Found | None:
 
 async def _ask(
     wanted: Wanted, owner: Oin | None, function: str | None, top: int, ask: Decide
-) -> tuple[list[_Asked], Verdict | None]:
+) -> tuple[list[Asked], Verdict | None]:
     """Ask from the richest level down, or for the one level; then whether it may at least be known.
 
     The second value is the verdict that may be shown; None: nothing may.
     """
-    asked: list[_Asked] = []
+    asked: list[Asked] = []
     if wanted.level is None:
         levels = [level for level in reversed(LEVELS) if level <= top]
     else:
         levels = [wanted.level, *([0] if wanted.level > 0 else [])]
     for level in levels:
-        question = _question(wanted, owner, level, function)
+        question = question_of(wanted, owner, level, function)
         try:
             verdict = await ask(question, wanted.trace)
         except NoDecision as error:
-            asked.append(_Asked(question=question, verdict=None, reason=str(error)))
+            asked.append(Asked(question=question, verdict=None, reason=str(error)))
             return asked, None
-        asked.append(_Asked(question=question, verdict=verdict))
+        asked.append(Asked(question=question, verdict=verdict))
         if verdict.allowed and (wanted.level is None or verdict.level >= wanted.level):
             return asked, verdict
         if verdict.allowed or verdict.lacks_purpose:
@@ -207,7 +207,7 @@ async def _ask(
 
 
 def _refusal(
-    wanted: Wanted, asked: list[_Asked], given: Verdict | None, *, is_there: bool, is_gone: bool
+    wanted: Wanted, asked: list[Asked], given: Verdict | None, *, is_there: bool, is_gone: bool
 ) -> Outcome:
     if any(one.verdict is None for one in asked):
         return Undecided()
@@ -227,7 +227,7 @@ async def _show(
     wanted: Wanted,
     found: _Found,
     function: str | None,
-    asked: list[_Asked],
+    asked: list[Asked],
     given: Verdict,
     started: datetime,
 ) -> Outcome:
@@ -273,7 +273,7 @@ async def _show(
     return Shown(view=view, level=given.level, version=resource.version)
 
 
-async def _write_refusal(bridge: Bridge, wanted: Wanted, asked: list[_Asked]) -> None:
+async def _write_refusal(bridge: Bridge, wanted: Wanted, asked: list[Asked]) -> None:
     rows = _access_rows(bridge, wanted, asked, bridge.now())
 
     def work(tx: Connection) -> None:
@@ -303,7 +303,8 @@ def _tell(bridge: Bridge, report: Report, wanted: Wanted, level: int) -> None:
     )
 
 
-def _question(wanted: Wanted, owner: Oin | None, level: int, function: str | None) -> Question:
+def question_of(wanted: Wanted, owner: Oin | None, level: int, function: str | None) -> Question:
+    """May this requester see this resource at this level?"""
     return Question(
         requester=wanted.requester,
         type=wanted.type,
@@ -314,11 +315,12 @@ def _question(wanted: Wanted, owner: Oin | None, level: int, function: str | Non
     )
 
 
-def _access_rows(bridge: Bridge, wanted: Wanted, asked: list[_Asked], now: datetime) -> list[Access]:
-    return [_access_row(bridge, wanted, one, now) for one in asked]
+def _access_rows(bridge: Bridge, wanted: Wanted, asked: list[Asked], now: datetime) -> list[Access]:
+    return [access_row(bridge, wanted, one, now) for one in asked]
 
 
-def _access_row(bridge: Bridge, wanted: Wanted, asked: _Asked, now: datetime) -> Access:
+def access_row(bridge: Bridge, wanted: Wanted, asked: Asked, now: datetime) -> Access:
+    """One line of the decision log."""
     verdict = asked.verdict
     response: dict[str, Any]
     outcome, response = AccessOutcome.UNDECIDED, {}

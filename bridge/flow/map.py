@@ -21,9 +21,10 @@ from bridge.ebms.xml import MAX_PAYLOAD_OCTETS, PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
 from bridge.flow import publish, tracing
 from bridge.flow.bridge import Bridge
-from bridge.flow.context import mapping_context, partner_named
+from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.try_out import LEVEL_NAMES
 from bridge.flow.xsd import RECEIVED
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
@@ -119,6 +120,8 @@ def correlation_of(namespace: UUID, message: Message) -> str:
 
 def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Translated | Parked:
     """Run the mapping and check every event against the profile. Changes nothing."""
+    if ended := migration_of(bridge, partner_named(bridge, message.from_party)):
+        return Parked(reason=f"{ended}; this message is kept, and a person decides what to do with it")
     if payload is None:
         return Parked(
             reason=f"the message has no payload to map, or one of more than {MAX_PAYLOAD_OCTETS} octets"
@@ -179,6 +182,9 @@ def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:
         "correlationid": correlation_of(bridge.settings.identifiers.namespace, message),
         "recordedtime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+    if draft.level is not None:
+        extensions["informatieniveau"] = LEVEL_NAMES[draft.level]
+        extensions |= {"eventfamilie": draft.family} if draft.family else {}
     return make_event(
         id=str(bridge.new_uuid()),
         source=source_of(bridge.profile, oin=oin, system=system),
@@ -232,7 +238,8 @@ async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated)
             side="bridge",
             what="message.mapped",
             outcome="ok",
-            detail={"mapping": outcome.mapping, "events": _ids(rows), "findings": _told(outcome.findings)},
+            detail={"mapping": outcome.mapping, "events": _ids(rows), "findings": _told(outcome.findings)}
+            | _moments(outcome),
         )
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
@@ -359,6 +366,7 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
         subject=event.subject,
         time=str(event.attributes["time"]),
         state=EventState.CREATED,
+        level=str(level) if (level := event.extension("informatieniveau")) else None,
         correlation_id=str(event.attributes["correlationid"]),
         causation_id=cause if isinstance(cause := event.attributes.get("causationid"), str) else None,
         body=write_structured(event),
@@ -370,6 +378,13 @@ def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:
 def _told(findings: tuple[Finding, ...]) -> str:
     more = f"; and {len(findings) - MAX_TOLD} more" if len(findings) > MAX_TOLD else ""
     return "; ".join(str(finding) for finding in findings[:MAX_TOLD]) + more
+
+
+def _moments(outcome: Translated) -> dict[str, str]:
+    """Where the time of an event came from when the content names no moment (SOH-17)."""
+    told = {"message": "the Timestamp of the message", "received": "the moment of receipt"}
+    found = {told[draft.time_from] for draft in outcome.mapped.events if draft.time_from in told}
+    return {"time_from": ", ".join(sorted(found))} if found else {}
 
 
 def _ids(rows: Sequence[Event]) -> str:

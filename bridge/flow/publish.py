@@ -18,7 +18,7 @@ from bridge import metrics
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
-from bridge.flow.exchange import settle_exchange
+from bridge.flow.exchange import OVERDUE, settle_exchange
 from bridge.flow.peers import hub_name, note_hub_failure
 from bridge.hub import contract
 from bridge.hub.event import offer_again, write_structured
@@ -132,7 +132,8 @@ async def _apply_status(bridge: Bridge, job: Job, event: Event, status: contract
             if event.state is EventState.UNKNOWN:
                 await _accepted(bridge, job, event, event.id, alarm)
             else:
-                await _wait(bridge, job, event, EventState.OFFERED, alarm, None)
+                reason = alarm or _overdue(bridge, event)
+                await _wait(bridge, job, event, EventState.OFFERED, reason, None)
         case contract.NoAnswerYet(reason=reason, retry_after=wait):
             await _wait(bridge, job, event, event.state, reason, wait)
         case contract.NotFound():
@@ -159,6 +160,7 @@ async def _accepted(bridge: Bridge, job: Job, event: Event, interactie_id: str, 
             outcome="waiting",
             detail={"event_id": event.id, "interactie_id": interactie_id} | _note(alarm),
         )
+        settle_exchange(tx, event.exchange, at=now)
         retry_job(tx, job, due=due, reason="following the status", at=now)
 
     await bridge.store.write(work)
@@ -281,7 +283,10 @@ async def _wait(
 
     def work(tx: Connection) -> None:
         if state is not event.state or reason != event.reason:
-            set_event_state(tx, event.key, state, at=now, reason=reason)
+            # Within one state the moment stays: how long it lasts decides when the hub is asked again.
+            since = event.changed_at if state is event.state else now
+            set_event_state(tx, event.key, state, at=since, reason=reason)
+            settle_exchange(tx, event.exchange, at=now)
         if reason and reason != event.reason:
             add_step(
                 tx,
@@ -298,6 +303,13 @@ async def _wait(
     if reason:
         _log.warning("event.waiting", event_id=event.id, reason=reason, due=due.isoformat())
         metrics.offer_ended(hub_name(bridge), "waiting")
+
+
+def _overdue(bridge: Bridge, event: Event) -> str | None:
+    hours = bridge.settings.hub.patience_hours
+    if bridge.now() - event.changed_at < timedelta(hours=hours):
+        return None
+    return f"{OVERDUE} within {hours:g} hours; it is still asked how the event fares"
 
 
 def _backed_off(

@@ -78,9 +78,20 @@ def retry_after(answer: Answer, *, now: datetime) -> timedelta | None:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(timedelta(0), min(moment - now, MAX_RETRY_AFTER))
+    # By the peer's own clock, when it tells that: ours may differ from it.
+    return max(timedelta(0), min(_aware(moment) - (_date(answer) or now), MAX_RETRY_AFTER))
+
+
+def _date(answer: Answer) -> datetime | None:
+    """The moment of the answer by the peer's clock (RFC 9110, section 6.6.1)."""
+    try:
+        return _aware(parsedate_to_datetime((answer.header("Date") or "").strip()))
+    except (TypeError, ValueError):
+        return None
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def clean(text: str) -> str:

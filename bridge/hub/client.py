@@ -21,7 +21,7 @@ from bridge.hub import contract
 from bridge.hub.answers import MAX_ANSWER, Answer, NoAnswer
 from bridge.hub.contract import NotTaken, OfferOutcome, StatusOutcome, TokenRefused
 from bridge.hub.dialect import SOH_1, Dialect
-from bridge.hub.event import BATCH, STRUCTURED
+from bridge.hub.event import BATCH, STRUCTURED, write_binary
 from bridge.hub.pull import (
     OutcomesOutcome,
     PullFailed,
@@ -32,7 +32,7 @@ from bridge.hub.pull import (
     after_query_post,
     outcomes_body,
 )
-from bridge.hub.reader import DEFAULT_LIMITS, Limits
+from bridge.hub.reader import DEFAULT_LIMITS, Limits, read_structured
 from bridge.hub.registry import SchemaAnswer, after_schema
 from bridge.hub.token import Fetch, NoToken, Token, TokenCache, TokenSettings
 
@@ -68,6 +68,8 @@ class HubClientSettings:
     max_answer: int = MAX_ANSWER
     """Octets; a larger answer counts as none."""
     limits: Limits = DEFAULT_LIMITS
+    binary: bool = False
+    """Whether events are offered in binary mode; the published contract knows structured only."""
     registry_url: str | None = None
     """Base address of the schema registry; None: there is none."""
 
@@ -102,9 +104,15 @@ class HubClient:
     async def offer(
         self, event_bytes: bytes, *, event_id: str, traceparent: str | None = None
     ) -> OfferOutcome:
-        """Offer one event, structured, as these octets (SOH-67)."""
-        headers = {"Content-Type": STRUCTURED, "Accept": _ACCEPT, **_trace(traceparent)}
-        answer = await self._ask("POST", self.dialect.offer_path, headers, event_bytes)
+        """Offer one event, structured, as these octets (SOH-67); or the same event in binary mode."""
+        headers = {"Accept": _ACCEPT, **_trace(traceparent)}
+        body = event_bytes
+        if self._settings.binary:
+            attributes, body = write_binary(read_structured(event_bytes))
+            headers |= dict(attributes)
+        else:
+            headers["Content-Type"] = STRUCTURED
+        answer = await self._ask("POST", self.dialect.offer_path, headers, body)
         if isinstance(answer, NoToken):
             if answer.permanent:
                 return TokenRefused(reason=answer.reason)
@@ -288,6 +296,8 @@ def _why(error: Exception) -> str:
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused"
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientPayloadError):
+        return "the connection broke before the answer was there"
     return f"the connection failed ({type(error).__name__})"
 
 

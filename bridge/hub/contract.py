@@ -209,7 +209,7 @@ def _after_success(answer: Answer, event_id: str, dialect: Dialect) -> OfferOutc
     if members is None:
         if answer.status == 202 and not answer.body.strip():
             return Accepted(interactie_id=event_id)
-        return OutcomeUnknown(reason=f"status {answer.status} with a body that says nothing")
+        return OutcomeUnknown(reason=f"the answer of the hub cannot be read (status {answer.status})")
     interactie_id = find_text(members, dialect.interaction_id)
     if answer.status not in dialect.accepted:
         if interactie_id is None:
@@ -239,7 +239,7 @@ def _accepted(
 def _after_status_body(answer: Answer, known: set[str | None], dialect: Dialect) -> StatusOutcome:
     members = find_object(answer)
     if members is None:
-        return NoAnswerYet(reason="status 200 with a body that says nothing")
+        return NoAnswerYet(reason="the answer of the hub cannot be read (status 200)")
     named = {value for name in dialect.interaction_id if isinstance(value := members.get(name), str)}
     if named and not named & known:
         return InProgress(alarm="the hub answered about another interaction")
@@ -272,7 +272,21 @@ def _read_error(result: Mapping[str, Json]) -> Functional | Technical:
 
 def _reason(answer: Answer) -> str:
     texts = problem_texts(answer)
-    return f"status {answer.status}: {texts[0]}" if texts else f"status {answer.status}"
+    told = f"status {answer.status}: {texts[0]}" if texts else f"status {answer.status}"
+    return f"{_meaning(answer.status)} ({told})"
+
+
+def _meaning(status: int) -> str:
+    """What a status says, for who does not know it by heart."""
+    if status == 401:
+        return "the hub does not accept our credentials"
+    if status == 403:
+        return "the hub does not let us do this"
+    if status in _NOT_TAKEN:
+        return "the hub is busy and asks us to come back later"
+    if status >= 500:
+        return "the hub has a failure of its own"
+    return "the hub does not take this" if status >= 400 else "the hub gave an answer that cannot be used"
 
 
 def _channel_reason(answer: Answer) -> str:

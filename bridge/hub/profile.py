@@ -121,8 +121,11 @@ def accept_structured(
 def accept_http(
     headers: Headers, body: bytes, mode: Mode | str, *, profile: Profile
 ) -> tuple[Event, tuple[Finding, ...]]:
-    """The event in an HTTP request, and what to warn of. Raises EventRejected with all errors at once."""
-    limits = Limits(event=profile.max_receive)
+    """The event in an HTTP request, and what to warn of. Raises EventRejected with all errors at once.
+
+    What the served document calls an integer is taken as one, 2.0 among them.
+    """
+    limits = Limits(event=profile.max_receive, whole_floats=True)
     return _accept(inspect_http(headers, body, limits=limits), mode, profile)
 
 

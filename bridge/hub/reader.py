@@ -43,6 +43,8 @@ class Limits:
     event: int = MAX_OCTETS
     batch: int = 8 * 1024 * 1024
     depth: int = MAX_DEPTH
+    whole_floats: bool = False
+    """Whether the number 2.0 is the integer 2, as JSON Schema has it. CloudEvents writes no fraction."""
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -121,7 +123,7 @@ def inspect_structured(body: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Inspe
         parsed = parse_json(body, max_octets=limits.event, max_depth=limits.depth)
     except EventRejected as rejected:
         return Inspected(event=None, broken=rejected.broken, status=rejected.status)
-    inspected = inspect_member(parsed.value)
+    inspected = inspect_member(parsed.value, whole_floats=limits.whole_floats)
     if not parsed.faults:
         return inspected
     seen = {fault.where for fault in parsed.faults}
@@ -145,7 +147,7 @@ def inspect_http(headers: Headers, body: bytes, *, limits: Limits = DEFAULT_LIMI
     return _inspect_binary(headers, content_type, body, limits)
 
 
-def inspect_member(member: Json, *, at: str = "") -> Inspected:
+def inspect_member(member: Json, *, at: str = "", whole_floats: bool = False) -> Inspected:
     """One JSON value as an event. Pointers start at `at`."""
     if not isinstance(member, dict):
         return _nothing("SOH-28", at, "an event is a JSON object")
@@ -156,6 +158,8 @@ def inspect_member(member: Json, *, at: str = "") -> Inspected:
             continue
         if isinstance(value, bool | int | str):
             attributes[name] = value
+        elif whole_floats and isinstance(value, float) and value.is_integer():
+            attributes[name] = int(value)
         else:
             broken += _not_a_value(name, value, pointer(at, name))
     data, octets, faults = _data_of(member, at)

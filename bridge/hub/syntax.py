@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 _NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
 _NAME = re.compile(r"[a-z0-9]+")
-_PCHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})"
-_REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})"
-_IP_LITERAL = r"\[(?:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+)\]"
+_UNRESERVED = r"A-Za-z0-9\-._~!$&'()*+,;="
+_PERCENT = "%[0-9A-Fa-f]{2}"
+_NO_COLON = f"(?:[{_UNRESERVED}@]|{_PERCENT})"
+_PCHAR = f"(?:[{_UNRESERVED}:@]|{_PERCENT})"
+_REG_NAME = f"(?:[{_UNRESERVED}]|{_PERCENT})"
+_IP_LITERAL = rf"\[(?:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|[vV][0-9A-Fa-f]+\.[{_UNRESERVED}:]+)\]"
 _AUTHORITY = rf"(?:(?:{_REG_NAME}|:)*@)?(?:{_IP_LITERAL}|{_REG_NAME}*)(?::[0-9]*)?"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*:")
-_AFTER_SCHEME = re.compile(
-    rf"(?://{_AUTHORITY}(?=[/?#]|\Z)|(?!//))(?:{_PCHAR}|/)*(?:\?(?:{_PCHAR}|[/?])*)?(?:\#(?:{_PCHAR}|[/?])*)?"
-)
+_ROOTED = f"//{_AUTHORITY}(?:/{_PCHAR}*)*|/(?:{_PCHAR}+(?:/{_PCHAR}*)*)?"
+_TAIL = rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
+URI: Final = rf"[A-Za-z][A-Za-z0-9+\-.]*:(?:{_ROOTED}|{_PCHAR}+(?:/{_PCHAR}*)*)?{_TAIL}"
+URI_REFERENCE: Final = f"(?:{URI}|(?:{_ROOTED}|{_NO_COLON}+(?:/{_PCHAR}*)*)?{_TAIL})"
+"""RFC 3986 section 4.1, but for the empty text; without what only some dialects of regular expressions know."""
+_URI = re.compile(URI)
+_URI_REFERENCE = re.compile(URI_REFERENCE)
 _MIME_NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f]|\\[\t -~])*"'
 _MEDIA_TYPE = re.compile(
@@ -47,17 +54,12 @@ def is_attribute_text(text: str) -> bool:
 
 def is_uri_reference(text: str) -> bool:
     """RFC 3986 section 4.1, non-empty. A relative reference has no colon in its first segment."""
-    scheme = _SCHEME.match(text)
-    if scheme:
-        return _AFTER_SCHEME.fullmatch(text, scheme.end()) is not None
-    first = re.split(r"[/?#]", text, maxsplit=1)[0]
-    return bool(text) and ":" not in first and _AFTER_SCHEME.fullmatch(text) is not None
+    return bool(text) and _URI_REFERENCE.fullmatch(text) is not None
 
 
 def is_absolute_uri(text: str) -> bool:
     """A URI with a scheme and something after it; a fragment may follow."""
-    scheme = _SCHEME.match(text)
-    return scheme is not None and scheme.end() < len(text) and is_uri_reference(text)
+    return _URI.fullmatch(text) is not None and text.index(":") < len(text) - 1
 
 
 def is_media_type(text: str) -> bool:

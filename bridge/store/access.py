@@ -92,10 +92,46 @@ def find_interaction(tx: Connection, oin: Oin, id: str) -> Interaction | None:
 def find_head(tx: Connection, type: str, id: str, *, at: datetime | None = None) -> ResourceHead | None:
     """The latest version, or the one that was the latest at `at`, without its content."""
     row = tables.resource.c
-    query = select(row.key, row.exchange, row.owner, row.version).where(row.type == type, row.id == id)
+    query = select(row.key, row.exchange, row.id, row.owner, row.version).where(
+        row.type == type, row.id == id
+    )
     if at is not None:
         query = query.where(row.at <= at)
     return next(iter(fetch(tx, ResourceHead, query.order_by(row.version.desc()).limit(1))), None)
+
+
+def list_heads(
+    tx: Connection,
+    type: str,
+    *,
+    owner: Oin | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    as_of: datetime | None = None,
+    before: Key | None = None,
+    limit: int,
+) -> tuple[ResourceHead, ...]:
+    """The latest versions of this type, newest first, without their content.
+
+    `since` and `until` (not included) bound the moment of the version; of `as_of` the versions that were latest then.
+    """
+    newer = tables.resource.alias("newer")
+    row = tables.resource.c
+    overtaken = select(newer.c.key).where(
+        newer.c.type == row.type, newer.c.id == row.id, newer.c.version > row.version
+    )
+    conditions = [row.type == type]
+    if as_of is not None:
+        overtaken = overtaken.where(newer.c.at <= as_of)
+        conditions.append(row.at <= as_of)
+    conditions += [row.owner == owner] if owner is not None else []
+    conditions += [row.at >= since] if since is not None else []
+    conditions += [row.at < until] if until is not None else []
+    conditions += [row.key < before] if before is not None else []
+    query = select(row.key, row.exchange, row.id, row.owner, row.version).where(
+        *conditions, ~overtaken.exists()
+    )
+    return fetch(tx, ResourceHead, query.order_by(row.key.desc()).limit(limit))
 
 
 def resources_of_exchange(tx: Connection, exchange: Key) -> tuple[tuple[str, str], ...]:

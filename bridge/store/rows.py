@@ -168,6 +168,8 @@ class Message:
     """Received or created."""
     changed_at: datetime
     time_to_live: datetime | None = None
+    timestamp: datetime | None = None
+    """MessageData/Timestamp of a message that came in; None when it was stored before this was kept."""
     digest: str | None = None
     """Hex digest of the canonical content: tells a true duplicate from a reused MessageId."""
     subject: str | None = None
@@ -453,6 +455,7 @@ class ResourceHead:
 
     key: Key
     exchange: Key
+    id: str
     owner: Oin
     version: int
 

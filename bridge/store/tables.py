@@ -172,6 +172,7 @@ message = Table(
     Column("at", Moment, nullable=False),
     Column("changed_at", Moment, nullable=False),
     Column("time_to_live", Moment),
+    Column("timestamp", Moment),
     Column("digest", TEXT),
     Column("subject", TEXT),
     Column("mapping", TEXT),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -26,7 +27,7 @@ from bridge.simulate import (
     SourceSettings,
     make_cpa,
 )
-from bridge.store.rows import Direction, EventState, ExchangeState
+from bridge.store.rows import Direction, EventState, ExchangeState, MessageState
 from tests.conftest import STRANGER, Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.hub_side import TAKEN_UP, pull, report, taken_up
@@ -116,6 +117,36 @@ async def test_without_a_subscription_nothing_is_sent(tmp_path: Path, pki: Pki, 
         await pull(world, taken_up())
         assert states(world) == [EventState.UNMATCHED]
         assert sent(world) == []
+
+
+def tomorrow(clock: Clock) -> date:
+    return clock().astimezone(ZoneInfo("Europe/Amsterdam")).date() + timedelta(days=1)
+
+
+@pytest.mark.rule("SOH-181")
+async def test_from_the_day_of_its_migration_nothing_is_passed_for_a_partner_and_that_is_said(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with open_world(tmp_path, pki, clock, events=(TAKEN_UP,), migrated_on=tomorrow(clock)) as world:
+        await report(world)
+        await pull(world, taken_up())
+        assert states(world) == [EventState.COMPOSED]
+        before = len([event for event in world.events() if event.direction is Direction.OUT])
+
+        await world.work(seconds=86400.0)
+        await report(world)
+        await pull(world, taken_up(minutes=1))
+
+        words = f"{POLICE.name} migrated on {tomorrow(clock) - timedelta(days=1)}: the bridge translates nothing more"
+        parked = world.messages(direction=Direction.IN)[-1]
+        assert parked.state is MessageState.PARKED
+        assert (parked.reason or "").startswith(words)
+        unmatched = [event for event in world.events() if event.state is EventState.UNMATCHED]
+        assert [(event.reason or "").startswith(words) for event in unmatched] == [True]
+        assert len([event for event in world.events() if event.direction is Direction.OUT]) == before
+        assert len(sent(world)) == 1
+        told = [step for step in world.steps() if step.detail.get("reason", "").startswith(words)]
+        assert {step.what for step in told} == {"message.parked", "event.unmatched"}
 
 
 async def test_without_a_mapping_the_event_waits_for_a_person(tmp_path: Path, pki: Pki, clock: Clock) -> None:

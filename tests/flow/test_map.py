@@ -7,10 +7,13 @@ import re
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
+from bridge.hub.event import write_time
 from bridge.hub.profile import Mode, check_event
 from bridge.hub.reader import read_structured
 from bridge.mapping.load import MappingSet
+from bridge.store import tables
 from bridge.store.resources import find_resource
 from bridge.store.rows import ExchangeState, MessageState
 from tests.flow.conftest import World
@@ -32,6 +35,52 @@ async def test_a_report_becomes_one_event_and_a_resource_that_stays_behind(world
     assert kept is not None
     assert "buren" in kept.body.lower()
     assert "buren" not in row.body.decode().lower()
+
+
+@pytest.mark.rule("SOH-17")
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_without_a_moment_in_the_content_the_message_says_when(world: World, is_kept: bool) -> None:
+    programs = [
+        replace(one, events=tuple(replace(event, times=()) for event in one.events))
+        for one in world.bridge.mappings.programs
+    ]
+    world.bridge.mappings = MappingSet(programs=tuple(programs), sha="without moments")
+    await world.partner.send(world.sample, "vtMelding")
+    [message] = world.messages()
+    assert message.timestamp is not None
+    if not is_kept:
+        forget = update(tables.message).values(timestamp=None)
+        world.bridge.store.write_sync(lambda tx: tx.execute(forget))
+
+    await world.work()
+
+    [row] = world.events()
+    moment = message.timestamp if is_kept else message.at
+    assert read_structured(row.body).attributes["time"] == write_time(moment)
+    [step] = [one for one in world.steps() if one.what == "message.mapped"]
+    named = "the Timestamp of the message" if is_kept else "the moment of receipt"
+    assert step.detail["time_from"] == named
+    assert "recordedtime" in read_structured(row.body).attributes
+
+
+@pytest.mark.rule("SOH-44")
+async def test_with_information_levels_there_is_an_event_for_each(world: World) -> None:
+    settings = world.bridge.settings
+    hub = settings.hub.model_copy(update={"information_levels": True})
+    world.bridge.settings = settings.model_copy(update={"hub": hub})
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+
+    rows = world.events()
+    made = [read_structured(row.body) for row in rows]
+    assert {row.level for row in rows} == {"notification", "restricted", "full"}
+    assert [event.attributes["informatieniveau"] for event in made] == [row.level for row in rows]
+    assert len({event.id for event in made}) == 3
+    assert len({event.attributes["correlationid"] for event in made}) == 1
+    graphs = [json.loads(row.body)["data"]["@graph"] for row in rows]
+    activities = {n["@id"] for graph in graphs for n in graph if "prov:Activity" in n["@type"]}
+    assert len(activities) == 1
+    assert all(not check_event(event, Mode.PUBLISH, profile=world.bridge.profile) for event in made)
 
 
 @pytest.mark.rule("SOH-51", "SOH-59")

@@ -115,8 +115,19 @@ def test_a_refusal_carries_the_problem_detail(status: int) -> None:
 @pytest.mark.rule("SOH-76")
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_is_told(status: int) -> None:
-    assert offered(status) == TokenRefused(reason=f"status {status}", status=status)
+    outcome = offered(status)
+    assert isinstance(outcome, TokenRefused)
+    assert outcome.status == status
+    assert outcome.reason.startswith("the hub does not")
     assert isinstance(asked(status), TokenRefused)
+
+
+@pytest.mark.rule("SOH-76")
+def test_a_date_to_wait_for_is_read_by_the_clock_of_the_hub() -> None:
+    skewed = {"Retry-After": "Wed, 01 Jan 2031 00:02:00 GMT", "Date": "Wed, 01 Jan 2031 00:00:00 GMT"}
+    outcome = offered(429, **skewed)
+    assert isinstance(outcome, NotTaken)
+    assert outcome.retry_after == timedelta(minutes=2)
 
 
 @pytest.mark.rule("SOH-76", "SOH-109")

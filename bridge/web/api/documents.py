@@ -11,10 +11,11 @@ from bridge.hub.event import STRUCTURED
 from bridge.hub.eventtypes import EventType
 from bridge.hub.json import write_json
 from bridge.hub.profile import Profile
+from bridge.web.api.event_schema import EVENT
 from bridge.web.api.media import check_accept
 from bridge.web.api.operations import BASES, OPERATIONS, Operation
 from bridge.web.api.problem import API_VERSION, PROBLEM_JSON
-from bridge.web.api.schemas import COMPONENTS, EVENT
+from bridge.web.api.schemas import COMPONENTS
 from bridge.web.api.state import STATE
 
 _TITLE: Final = "Brug: gebeurtenissen en inzage"

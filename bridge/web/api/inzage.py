@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -28,9 +29,10 @@ from bridge.web.api.state import STATE, ApiState, get_requester, limit
 _MOMENTS: Final = ("geldigOp", "peilmoment")
 """Two names for one thing: the framework has used both."""
 
-_TYPE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+TYPE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_NOT_FOUND: Final = "Deze gegevens bestaan niet, of uw organisatie mag niet weten dat zij bestaan."
+NO_MOMENT: Final = "geen tijdstip met datum, tijd en tijdzone (RFC 3339)"
+NOT_FOUND: Final = "Deze gegevens bestaan niet, of uw organisatie mag niet weten dat zij bestaan."
 
 
 async def get_richest(request: web.Request) -> web.Response:
@@ -58,7 +60,7 @@ async def _get(request: web.Request, level: int | None) -> web.Response:
     requester = get_requester(request)
     limit(state.lookups, request, requester.via)
     check_accept(request)
-    as_of = _read_moment(request)
+    as_of = read_moment(request)
     resource_type, resource_id = _read_path(request)
     wanted = Wanted(
         type=resource_type,
@@ -77,7 +79,7 @@ async def _answer(request: web.Request, state: ApiState, wanted: Wanted) -> web.
         case Shown(view=view):
             return _show(request, write_json(view))
         case Unknown():
-            raise Problem(404, _NOT_FOUND)
+            raise Problem(404, NOT_FOUND)
         case Gone():
             raise Problem(410, "De bewaartermijn van deze gegevens is verstreken.")
         case Refused(by_scope=True):
@@ -112,30 +114,33 @@ def _read_path(request: web.Request) -> tuple[str, str]:
     """Type and bare identifier. What cannot be one is simply not there."""
     resource_type, given = request.match_info["type"], request.match_info["id"]
     bare = given.removeprefix(f"urn:{resource_type}:")
-    if not _TYPE.fullmatch(resource_type) or not _ID.fullmatch(bare):
-        raise Problem(404, _NOT_FOUND)
+    if not TYPE.fullmatch(resource_type) or not _ID.fullmatch(bare):
+        raise Problem(404, NOT_FOUND)
     return resource_type, bare.lower()
 
 
-def _read_moment(request: web.Request) -> datetime | None:
-    """As of when; None: now. Raises Problem 400 with everything that is wrong in the query."""
+def read_moment(request: web.Request, *, others: Collection[str] = ()) -> datetime | None:
+    """As of when; None: now. Raises Problem 400 with everything that is wrong in the query.
+
+    `others` are the parameters that are read elsewhere.
+    """
     errors = [
         (f"query/{name}", "deze parameter bestaat niet")
         for name in set(request.query)
-        if name not in _MOMENTS
+        if name not in (*_MOMENTS, *others)
     ]
     given = [(name, value) for name in _MOMENTS for value in request.query.getall(name, [])]
     if len(given) > 1:
         errors.append(
             ("query/peilmoment", "geldigOp en peilmoment betekenen hetzelfde; geef er een, een keer")
         )
-    # A plus sign that was not encoded has become a space.
-    moments = [(name, parse_timestamp(value.replace(" ", "+"))) for name, value in given]
-    errors += [
-        (f"query/{name}", "geen tijdstip met datum, tijd en tijdzone (RFC 3339)")
-        for name, moment in moments
-        if moment is None
-    ]
+    moments = [(name, to_moment(value)) for name, value in given]
+    errors += [(f"query/{name}", NO_MOMENT) for name, moment in moments if moment is None]
     if errors:
         raise invalid(*errors)
     return moments[0][1] if moments else None
+
+
+def to_moment(text: str) -> datetime | None:
+    """A date-time of RFC 3339. A plus sign that was not encoded has become a space."""
+    return parse_timestamp(text.replace(" ", "+"))

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from bridge.web.api import events, health, inzage, schemas, selftest, status
+from bridge.web.api import events, health, inzage, inzage_list, schemas, selftest, status
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -108,6 +108,23 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         description="Alleen de organisatie die de gebeurtenis aanbood kan haar volgen.",
         parameters=(schemas.INTERACTION_PARAMETER,),
         good={"200": schemas.answer("De stand van de verwerking.", "Verwerkingsstatus")},
+        problems=(400, 404, *_GUARDED),
+    ),
+    Operation(
+        id="haalInzageLijstOp",
+        method="GET",
+        path="/inzage/{type}",
+        handler=inzage_list.get_list,
+        tag="Inzage",
+        summary="Een lijst van gegevens die u mag inzien",
+        description=(
+            "Geeft per gegeven dat u mag kennen de weergave op niveau 0, de nieuwste eerst, met het adres van de "
+            "volgende pagina. Over elk gegeven wordt beslist en elke beslissing wordt vastgelegd."
+        ),
+        parameters=schemas.LIST_PARAMETERS,
+        good={
+            "200": schemas.answer("Een pagina.", "Lijst", headers={"Link": schemas.LINK_HEADER}),
+        },
         problems=(400, 404, *_GUARDED),
     ),
     _lookup(

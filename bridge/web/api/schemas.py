@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bridge.web.api.event_schema import EVENT
+
 Schema = Mapping[str, Any]
 
-_TEXT: Final = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 200,
-    "pattern": "^[A-Za-z0-9][A-Za-z0-9 .:/_-]*$",
-}
 _MOMENT: Final = {
     "type": "string",
     "format": "date-time",
@@ -27,6 +23,10 @@ ETAG_HEADER: Final = {
 LOCATION_HEADER: Final = {
     "description": "Adres waar de verwerking te volgen is.",
     "schema": {"type": "string", "format": "uri-reference"},
+}
+LINK_HEADER: Final = {
+    "description": "De volgende pagina (rel=next), als die er is.",
+    "schema": {"type": "string"},
 }
 WEBHOOK_HEADERS: Final = {
     "WebHook-Allowed-Origin": {
@@ -75,6 +75,25 @@ LOOKUP_PARAMETERS: Final = (
         "traceparent", "header", "Trace Context van W3C; de brug zet de trace voort.", {"type": "string"}
     ),
 )
+LIST_PARAMETERS: Final = (
+    LOOKUP_PARAMETERS[0],
+    _parameter(
+        "paginaGrootte",
+        "query",
+        "Ten hoogste zoveel resultaten.",
+        {"type": "integer", "minimum": 1, "maximum": 100},
+    ),
+    _parameter("beschikbaarVanaf", "query", "Alleen wat vanaf dit moment beschikbaar is gesteld.", _MOMENT),
+    _parameter("beschikbaarTot", "query", "Alleen wat voor dit moment beschikbaar is gesteld.", _MOMENT),
+    _parameter(
+        "bronhouder",
+        "query",
+        "Alleen gegevens van de organisatie met dit OIN.",
+        {"type": "string", "pattern": "^[0-9]{20}$"},
+    ),
+    *LOOKUP_PARAMETERS[2:],
+)
+"""Without `na`: only an address that the bridge itself gave has it."""
 WEBHOOK_PARAMETERS: Final = (
     _parameter(
         "WebHook-Request-Origin", "header", "Het systeem dat wil bezorgen, als DNS-naam.", {"type": "string"}
@@ -99,50 +118,6 @@ def answer(description: str, name: str, *, headers: Mapping[str, Schema] | None 
     }
     return shape | ({"headers": dict(headers)} if headers else {})
 
-
-EVENT: Final = {
-    "type": "object",
-    "description": "CloudEvent in JSON, naar het profiel van Samen onder Handbereik.",
-    "required": ["specversion", "id", "source", "type", "time", "data"],
-    "properties": {
-        "specversion": {"const": "1.0"},
-        "id": {
-            "type": "string",
-            "description": "Uniek binnen source; bij voorkeur een UUID. Wordt het interactieId.",
-            "pattern": "^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$",
-        },
-        "source": {
-            "type": "string",
-            "description": "De producent: uw OIN en de naam van uw systeem.",
-            "pattern": "^urn:nld:oin:[0-9]{20}:systeem:[a-z0-9]+$",
-        },
-        "type": {
-            "type": "string",
-            "description": "<samenwerkfunctie>.<gebeurtenis>",
-            "pattern": "^[a-z]+(-[a-z]+)*\\.[a-z]+(-[a-z]+)*$",
-        },
-        "time": {**_MOMENT, "description": "Wanneer het feit zich voordeed, in UTC."},
-        "subject": {
-            "type": "string",
-            "maxLength": 200,
-            "pattern": "^[a-z0-9]+(-[a-z0-9]+)*[:/][A-Za-z0-9][A-Za-z0-9:-]*$",
-            "description": "Waar de gebeurtenis over gaat: <soort>/<id> of een URN. Geen persoonsgegevens.",
-        },
-        "datacontenttype": {"enum": ["application/json", "application/ld+json"]},
-        "correlationid": _TEXT,
-        "causationid": _TEXT,
-        "recordedtime": {**_MOMENT, "description": "Wanneer deze gebeurtenis werd vastgelegd."},
-        "expirytime": {**_MOMENT, "description": "Vanaf wanneer de gebeurtenis niets meer vraagt."},
-        "traceparent": {"type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
-        "data": {"type": "object", "description": "De inhoud, naar het type van de gebeurtenis."},
-    },
-    "propertyNames": {"pattern": "^[a-z0-9]{1,20}$"},
-    "additionalProperties": {
-        "type": "string",
-        "pattern": "^[!-~]([ -~]*[!-~])?$",
-        "description": "Extensies van CloudEvents.",
-    },
-}
 
 COMPONENTS: Final[Mapping[str, Schema]] = {
     "Gebeurtenis": EVENT,
@@ -219,6 +194,11 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
             "beschikbaarGesteldOp": {"type": "string", "format": "date-time"},
             "bronhouder": {"type": "string", "description": "OIN van de organisatie wier gegevens het zijn."},
             "samenwerkfunctie": {"type": "string", "description": "Vanaf niveau 1."},
+            "inzageUrl": {
+                "type": "string",
+                "format": "uri",
+                "description": "In een lijst: waar de gegevens in te zien zijn.",
+            },
             "afwijkingen": {
                 "type": "array",
                 "description": "Op niveau 2: wat de bron leeg liet, met de reden.",
@@ -226,6 +206,22 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
                     "type": "object",
                     "properties": {"plaats": {"type": "string"}, "reden": {"type": "string"}},
                 },
+            },
+        },
+    },
+    "Lijst": {
+        "type": "object",
+        "required": ["resultaten"],
+        "properties": {
+            "resultaten": {
+                "type": "array",
+                "description": "Weergaven op niveau 0, de nieuwste eerst.",
+                "items": {"$ref": "#/components/schemas/Weergave"},
+            },
+            "volgende": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "Adres van de volgende pagina. Een pagina kan korter zijn dan gevraagd.",
             },
         },
     },

@@ -255,6 +255,70 @@ async def test_the_asyncapi_document_lists_every_type_with_a_sound_schema(api: A
     assert {one["action"] for one in document["operations"].values()} == {"send", "receive"}
 
 
+_NAME = "^[A-Za-z0-9_.-]+$"
+_REF = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"type": "string"}}}
+ASYNCAPI: dict[str, Any] = {
+    "type": "object",
+    "required": ["asyncapi", "info"],
+    "propertyNames": {
+        "pattern": "^(asyncapi|id|info|servers|defaultContentType|channels|operations|components|x-.*)$"
+    },
+    "properties": {
+        "asyncapi": {"const": "3.0.0"},
+        "info": {"type": "object", "required": ["title", "version"]},
+        "servers": {
+            "propertyNames": {"pattern": _NAME},
+            "additionalProperties": {"type": "object", "required": ["host", "protocol"]},
+        },
+        "channels": {
+            "propertyNames": {"pattern": _NAME},
+            "additionalProperties": {
+                "type": "object",
+                "required": ["address"],
+                "properties": {
+                    "servers": {"type": "array", "items": _REF},
+                    "messages": {"propertyNames": {"pattern": _NAME}, "additionalProperties": _REF},
+                },
+            },
+        },
+        "operations": {
+            "propertyNames": {"pattern": _NAME},
+            "additionalProperties": {
+                "type": "object",
+                "required": ["action", "channel"],
+                "properties": {"action": {"enum": ["send", "receive"]}, "channel": _REF},
+            },
+        },
+        "components": {
+            "type": "object",
+            "properties": {
+                "messages": {
+                    "propertyNames": {"pattern": _NAME},
+                    "additionalProperties": {
+                        "type": "object",
+                        "required": ["name", "payload", "contentType"],
+                        "properties": {"payload": {"type": "object"}, "bindings": {"type": "object"}},
+                    },
+                }
+            },
+        },
+    },
+}
+"""What AsyncAPI 3.0 demands of the parts that the document has; no validator of it is packaged for Python."""
+
+
+@pytest.mark.rule("SOH-155")
+async def test_the_asyncapi_document_has_the_shape_of_its_specification(api: Api) -> None:
+    document = (await api.get("/asyncapi.json", as_=None)).json
+
+    Draft202012Validator(ASYNCAPI).validate(document)
+    for channel in document["channels"].values():
+        assert all(one["$ref"].startswith("#/servers/") for one in channel["servers"])
+        assert all(one["$ref"].startswith("#/components/messages/") for one in channel["messages"].values())
+    for operation in document["operations"].values():
+        assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
+
+
 @pytest.mark.rule("SOH-141", "SOH-154")
 async def test_paths_and_parameters_follow_the_naming_rules(api: Api) -> None:
     document = (await api.get("/openapi.json", as_=None)).json
