@@ -134,7 +134,7 @@ class _Loader:
                 self.found.append(diagnostic("M109", model.name.span, said))
             seen[model.name.text] = model.name.span
             program = self.program(model, vocabulary) if vocabulary else None
-            if program is not None:
+            if program is not None and not has_errors(found):
                 made.append(program)
         return tuple(sorted(made, key=lambda program: program.name))
 
