@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from bridge.cli.mapping_inputs import (
     ToOption,
     is_event,
     make_trial,
+    read_attachments,
     read_input,
     read_ref,
     read_resource,
@@ -99,7 +101,7 @@ def explain(
     )
     octets = read_input(file)
     if is_event(file, octets):
-        told = _of_event(trial, octets, read_resource(resource), read_ref(ref), only, reveal)
+        told = _of_event(trial, octets, resource, read_ref(ref), only, reveal)
     elif answer is not None:
         told = _of_answer(trial, octets, answer, reveal)
     else:
@@ -139,12 +141,19 @@ def _of_message(trial: Trial, octets: bytes, reveal: bool) -> Told:
 def _of_event(
     trial: Trial,
     octets: bytes,
-    resource: dict[str, Any] | None,
+    resource: Path | None,
     ref: RefExchange | None,
     only: str | None,
     reveal: bool,
 ) -> Told:
-    tried = try_event(trial, octets, resource=resource, ref=ref, only=only)
+    tried = try_event(
+        trial,
+        octets,
+        resource=read_resource(resource),
+        ref=ref,
+        only=only,
+        attachment=read_attachments(resource, None),
+    )
     if isinstance(tried, Refused):
         raise NothingToExplain(tried.text)
     return _composed(tried, reveal)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -198,6 +200,35 @@ def read_resource(path: Path | None) -> dict[str, Any] | None:
         raise typer.BadParameter(f"{path}: holds no resource", param_hint="--resource")
     urn = str(content.get("id", "")).startswith("urn:")
     return {name: value for name, value in content.items() if not (name == "id" and urn)}
+
+
+def read_attachments(path: Path | None, folder: Path | None) -> Callable[[str], bytes | None]:
+    """Where composing finds the octets of attachments: in what `run` printed, else by their digest in a folder."""
+    found = _json(path, "--resource") or {}
+    listed = found.get("attachments")
+    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    printed = {str(item.get("reference")): str(item["content"]) for item in items if "content" in item}
+
+    def find(reference: str) -> bytes | None:
+        content = _decoded(printed[reference]) if reference in printed else _in_folder(folder, reference)
+        right = content is not None and f"sha256:{hashlib.sha256(content).hexdigest()}" == reference
+        return content if right else None
+
+    return find
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _in_folder(folder: Path | None, reference: str) -> bytes | None:
+    digest = reference.removeprefix("sha256:")
+    if folder is None or not re.fullmatch(r"[0-9a-f]{64}", digest) or not (folder / digest).is_file():
+        return None
+    return read_input(str(folder / digest))
 
 
 def read_ref(path: Path | None) -> RefExchange | None:

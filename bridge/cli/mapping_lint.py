@@ -110,7 +110,7 @@ def schema() -> None:
 
 def problems(loaded: Loaded, wanted: tuple[str, ...] = ()) -> tuple[Diagnostic, ...]:
     """What there is to say about the files that are meant; event types are held against the known ones."""
-    known = frozenset(one.type for one in default_profile().types)
+    known = {one.type: one.subject_prefix for one in default_profile().types}
     return tuple(d for d in lint_files(loaded.files, event_types=known) if meant(d.span.file, wanted))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +25,7 @@ from bridge.cli.mapping_inputs import (
     XsdOption,
     is_event,
     make_trial,
+    read_attachments,
     read_input,
     read_ref,
     read_resource,
@@ -40,12 +44,14 @@ from bridge.flow.try_out import (
     try_message,
 )
 from bridge.hub.event import to_members, write_structured
-from bridge.mapping.context import Finding, RefExchange
+from bridge.mapping.context import Attachment, Finding, RefExchange
 from bridge.mapping.differences import xml_differences
 from bridge.mapping.levels import at_level
 from bridge.mapping.model import Fate
 
 Document = dict[str, Any]
+MAX_PRINTED = 1024 * 1024
+"""A file inside a message with more octets is not printed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,28 @@ class Wish:
     ref: RefExchange | None = None
     only: str | None = None
     answer: Fate | None = None
+    attachment: Callable[[str], bytes | None] = lambda reference: None
+    attachments: Path | None = None
+    """Where the octets of attachments are written."""
+
+
+@dataclass(slots=True)
+class Stayed:
+    """What stayed behind of the messages of one run: an event among the files finds its full data here."""
+
+    resources: dict[str, Document] = field(default_factory=dict)
+    """By the address under which the event says that it can be looked up."""
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, made: Events) -> None:
+        self.contents |= {one.reference: one.content for one in made.mapped.attachments}
+        draft = made.mapped.resource
+        if draft is not None:
+            self.resources[f"{INZAGE}/{draft.type}/{draft.id}"] = draft.body
+
+    def find(self, event: bytes) -> Document | None:
+        text = event.decode("utf-8", errors="replace")
+        return next((body for url, body in self.resources.items() if url in text), None)
 
 
 def run(
@@ -83,6 +111,14 @@ def run(
     ref: RefOption = None,
     only: OnlyOption = None,
     answer: AnswerOption = None,
+    attachments: Annotated[
+        Path | None,
+        typer.Option(
+            "--attachments",
+            metavar="DIR",
+            help="Folder for the files inside messages, named by digest: written on reading, read on composing.",
+        ),
+    ] = None,
     now: NowOption = None,
     random: Annotated[
         bool, typer.Option("--random", help="New ids each time, and the clock of this machine.")
@@ -93,9 +129,10 @@ def run(
 ) -> None:
     """Run files through the mappings: XML becomes events and a resource, an event becomes a message.
 
-    No settings, store or keys are needed. The same input gives the same output: ids are made in a fixed namespace,
-    a BSN is hidden under a fixed key, and it is noon of 1 January 2026 unless --now says otherwise; a live bridge has
-    its own. Exit code 1 when nothing came of an input. Prints everything in the file, also about persons.
+    No settings, store or keys are needed. The full data of an event is that of --resource, else of a message before
+    it on the line. The same input gives the same output: ids are made in a fixed namespace, a BSN is hidden under a
+    fixed key, and it is noon of 1 January 2026 unless --now says otherwise; a live bridge has its own. Exit code 1
+    when nothing came of an input. Prints everything in the file, also about persons.
     Example: bridge mapping run melding.xml --mappings mappings
     """
     trial = make_trial(
@@ -116,21 +153,30 @@ def run(
         ref=read_ref(ref),
         only=only,
         answer=answer,
+        attachment=read_attachments(resource, attachments),
+        attachments=attachments,
     )
-    good = True
+    good, stayed = True, Stayed()
     for name in files:
-        document = run_file(trial, name, wish)
+        document = run_file(trial, name, wish, stayed)
         print_documents([document])
         good = good and "problem" not in document
     if not good:
         raise typer.Exit(1)
 
 
-def run_file(trial: Trial, name: str, wish: Wish) -> Document:
+def run_file(trial: Trial, name: str, wish: Wish, stayed: Stayed) -> Document:
     """The document of one input; keys are only ever added. Raises ConfigError when it cannot be read."""
     octets = read_input(name)
     if is_event(name, octets):
-        message = try_event(trial, octets, resource=wish.resource, ref=wish.ref, only=wish.only)
+        message = try_event(
+            trial,
+            octets,
+            resource=wish.resource or stayed.find(octets),
+            ref=wish.ref,
+            only=wish.only,
+            attachment=lambda reference: stayed.contents.get(reference) or wish.attachment(reference),
+        )
         if isinstance(message, Refused):
             return refused_document(name, message)
         document = message_document(name, message)
@@ -138,6 +184,9 @@ def run_file(trial: Trial, name: str, wish: Wish) -> Document:
     events = try_message(trial, octets)
     if isinstance(events, Refused):
         return refused_document(name, events)
+    stayed.keep(events)
+    if wish.attachments is not None:
+        _write_attachments(wish.attachments, events)
     document = events_document(name, events, wish.level)
     document |= _answered(trial, events, wish.answer) if wish.answer else {}
     return document | (_compose_back(trial, events) if wish.back else {})
@@ -163,9 +212,7 @@ def events_document(name: str, made: Events, level: int | None = None) -> Docume
     if made.program.answers:
         extra["answers"] = {str(fate): named.text for fate, named in made.program.answers.items()}
     if made.mapped.attachments:
-        extra["attachments"] = [
-            {"reference": a.reference, "size": len(a.content)} for a in made.mapped.attachments
-        ]
+        extra["attachments"] = [_attachment(one) for one in made.mapped.attachments]
     return {
         "input": name,
         "mapping": made.mapping,
@@ -174,6 +221,20 @@ def events_document(name: str, made: Events, level: int | None = None) -> Docume
         **extra,
         **_findings(made.mapped.findings),
     }
+
+
+def _attachment(one: Attachment) -> Document:
+    """A small file stands in the document itself; a large one is for --attachments."""
+    small = len(one.content) <= MAX_PRINTED
+    content = {"content": base64.b64encode(one.content).decode("ascii")} if small else {}
+    return {"reference": one.reference, "size": len(one.content), **content}
+
+
+def _write_attachments(folder: Path, made: Events) -> None:
+    """Named by digest alone: the name that a message gives a file is nobody's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in made.mapped.attachments:
+        (folder / one.reference.removeprefix("sha256:")).write_bytes(one.content)
 
 
 def message_document(name: str, made: Message) -> Document:

@@ -35,6 +35,7 @@ from bridge.hub.subscriptions import compile_filter, matches
 from bridge.log import get_logger
 from bridge.mapping.compose import compose_message, needs
 from bridge.mapping.context import Composed, EventView, RefExchange, Rejected
+from bridge.mapping.fit import by_fit
 from bridge.mapping.program import Program
 from bridge.store.events import get_event, set_event_state
 from bridge.store.exchanges import set_exchange
@@ -215,8 +216,8 @@ def _prepare(
         )
         return _Stuck(partner=whom.partner, reason=what)
     reasons: list[str] = []
-    for program in programs:
-        content = resource.resource if isinstance(resource, Fetched) else None
+    content = resource.resource if isinstance(resource, Fetched) else None
+    for program in by_fit(programs, content):
         composed = _compose(bridge, program, event, cloud_event, whom, own, content)
         if isinstance(composed, Rejected):
             reasons.extend(str(finding) for finding in composed.findings)

@@ -37,6 +37,7 @@ from bridge.mapping.context import (
     RefExchange,
     Rejected,
 )
+from bridge.mapping.fit import by_fit
 from bridge.mapping.load import MappingSet
 from bridge.mapping.model import Fate
 from bridge.mapping.program import Program
@@ -160,7 +161,7 @@ def try_event(
     """Compose the message that an event becomes. Raises nothing.
 
     Several mappings may answer to a type. The service takes the one whose action the agreement has; here the wanted
-    service and action decide, or `only`, the name of a mapping; else the first by name that can compose.
+    service and action decide, or `only`, the name of a mapping; else the one that the full data fits best.
     """
     try:
         event = read_structured(body)
@@ -176,7 +177,7 @@ def try_event(
     if view is None:
         return Refused(mapping=None, code=UNREADABLE, text="an event to compose from has a time with a zone")
     context = writing_context(trial, hashlib.sha256(body).hexdigest(), attachment)
-    return _first_that_composes(trial, programs, view, context, resource, ref)
+    return _first_that_composes(trial, by_fit(programs, resource), view, context, resource, ref)
 
 
 def try_answer(trial: Trial, made: Events, fate: Fate) -> Message | Refused:

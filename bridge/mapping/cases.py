@@ -36,7 +36,7 @@ from bridge.mapping.context import (
     RefExchange,
     Rejected,
 )
-from bridge.mapping.diagnostics import Diagnostic, Span, diagnostic
+from bridge.mapping.diagnostics import Diagnostic, Span, diagnostic, unknown
 from bridge.mapping.differences import json_differences, xml_differences
 from bridge.mapping.leaks import leaks
 from bridge.mapping.load import MappingSet
@@ -48,6 +48,7 @@ from bridge.mapping.yamltree import Scalar, Sequence, Table, Tree, read_yaml
 Json = Any
 Judge = Callable[[Program, etree._Element], tuple[str, ...]]
 """What an outside judge, such as an XSD, has against a message; each with its place."""
+_GIVEN = ("xml", "event", "resource", "ref", "header", "self", "partner")
 NAMESPACE = UUID("6f1c1f0e-0000-5000-8000-000000000001")
 PERSON_KEY = b"the key of the cases, not of any bridge"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -87,6 +88,19 @@ def run_cases(
     return tuple(results)
 
 
+def case_faults(program: Program, files: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """What is wrong with how the cases of a mapping are written, without running them."""
+    folder = program.file.removesuffix(".map.yaml") + ".cases/"
+    for file in sorted(f for f in files if f.startswith(folder) and f.endswith(".yaml")):
+        case = _Case(program, file, folder, files, None)
+        tree = case.tree()
+        parts = case.parts(tree) if tree is not None else None
+        if parts is not None:
+            for key in ("xml", "event", "resource"):
+                case.content(parts[0], key)
+        yield from case.found
+
+
 def coverage(program: Program, results: tuple[CaseResult, ...]) -> tuple[str, ...]:
     """The rows that no case ever gave a value."""
     read = frozenset().union(*(r.rows_read for r in results if r.mapping == program.name))
@@ -122,13 +136,20 @@ class _Case:
         self.ids = 0
         self.attachments: Mapping[str, bytes] = {}
 
-    def run(self) -> CaseResult:
+    def tree(self) -> Table | None:
         tree, found = read_yaml(self.file, self.files[self.file])
         self.found += found
         if isinstance(tree, Table):
-            self.case(tree)
-        elif not found:
+            return tree
+        if not found:
             self.fault("M501", self.span, "a case is a table with case, in and then")
+        return None
+
+    def run(self) -> CaseResult:
+        tree = self.tree()
+        parts = self.parts(tree) if tree is not None else None
+        if parts is not None:
+            self.case(*parts)
         return CaseResult(
             mapping=self.program.name,
             file=self.file,
@@ -141,16 +162,25 @@ class _Case:
     def fault(self, code: str, span: Span, text: str) -> None:
         self.found.append(diagnostic(code, span, text))
 
-    def case(self, tree: Table) -> None:
+    def parts(self, tree: Table) -> tuple[Table, Table] | None:
+        """What goes in and what must come of it; None when the case does not say so."""
+        known = ("case", "in", "then")
         for key, _ in tree.entries:
-            if key.text not in ("case", "in", "then"):
-                self.fault("M501", key.span, f"{key.text} is no key of a case: case, in and then are")
+            if key.text not in known:
+                said = f"{key.text} is no key of a case: case, in and then are"
+                self.found.append(unknown("M501", key.span, said, key.text, known))
         name, given, then = tree.get("case"), tree.get("in"), tree.get("then")
         if not isinstance(name, Scalar) or not isinstance(given, Table) or not isinstance(then, Table):
             self.fault("M501", tree.span, "a case has case: (its name), in: and then: (tables)")
-            return
+            return None
         self.name = name.text
         self.span = name.span
+        for key, _ in given.entries:
+            if key.text not in _GIVEN:
+                self.found.append(unknown("M501", key.span, f"in: has no {key.text}", key.text, _GIVEN))
+        return given, then
+
+    def case(self, given: Table, then: Table) -> None:
         if isinstance(given.get("xml"), Scalar):
             self.message(given, then)
         elif isinstance(given.get("event"), Scalar):
@@ -168,7 +198,9 @@ class _Case:
             return None
         path = self.folder + name.text
         if path not in self.files:
-            self.fault("M501", name.span, f"there is no file {name.text} beside the case")
+            beside = [f.removeprefix(self.folder) for f in self.files if f.startswith(self.folder)]
+            said = f"there is no file {name.text} beside the case"
+            self.found.append(unknown("M501", name.span, said, name.text, beside))
             return None
         return self.files[path]
 

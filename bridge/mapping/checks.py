@@ -342,17 +342,24 @@ class _Check:
                         self.fault("M301", item.span, said)
 
     def reachable(self) -> None:
-        """An event whose condition names a word that its row can never give."""
-        for event in self.model.events:
-            when = event.when
+        """An event or a node whose condition names a word that its row can never give."""
+        whens = [(event.type.text, event.each, event.when) for event in self.model.events]
+        whens += [(f"node {node.id}", node.each, node.when) for node in self.model.graph]
+        for what, each, when in whens:
             row, word = (when.get("row"), when.get("is")) if isinstance(when, Table) else (None, None)
             if not (isinstance(row, Scalar) and isinstance(word, Scalar)):
                 continue
-            target = self.program.top.rows.get(row.text)
-            possible = self.words(target) if target is not None else None
+            found = self.group_of(each).find(row.text)
+            possible = self.words(found[1]) if found is not None else None
             if possible is not None and word.text not in possible:
-                said = f"{event.type.text} cannot occur: {row.text} is never {word.text}"
+                said = f"{what} cannot occur: {row.text} is never {word.text}"
                 self.fault("M246", word.span, said, f"it can be {', '.join(sorted(possible))}")
+
+    def group_of(self, each: Scalar | None) -> Group:
+        group = self.program.top
+        for name in each.text.split("/") if each is not None else ():
+            group = group.groups.get(name, group)
+        return group
 
     def words(self, row: Row) -> set[str] | None:
         """The words that a row can give, when a list says so."""

@@ -247,6 +247,11 @@ class _Compiler:
         place = self.group_place(parent, model.xml, f"each {model.id}")
         if place is None:
             return
+        if place.shape.leaf and not place.shape.many and model.rows:
+            said = f"each {model.id}: {place.shape.name} stands only once and holds no elements"
+            hint = "each: is for an element that repeats; read this one by a row"
+            self.found.append(diagnostic("M204", model.xml.span, said, hint=hint))
+            return
         group = self.open_group(parent, model.id, model.span, place, model.resource)
         group.level = int(model.level.text) if model.level and model.level.text in ("0", "1", "2") else 1
         group.missing = self.missing(model.missing, model.xml.span) if model.missing else None
@@ -554,7 +559,9 @@ class _Compiler:
         found = _MISSING.fullmatch(text.text.strip())
         if not found:
             said = "missing is omit, error, nil(reason), default(text) or row(name)"
-            self.found.append(diagnostic("M221", text.span, said))
+            word = text.text.partition("(")[0].strip()
+            known = [kind.value for kind in MissingKind]
+            self.found.append(unknown("M221", text.span.part(text.text, word), said, word, known))
             return Missing(kind=MissingKind.ERROR, span=span)
         kind, arg = MissingKind(found[1]), found[2] or ""
         if kind in (MissingKind.DEFAULT, MissingKind.ROW) and not arg:

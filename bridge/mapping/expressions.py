@@ -157,9 +157,10 @@ class Expressions:
     def _call(self, text: Scalar) -> tuple[str, list[str]]:
         found = _CALL.fullmatch(text.text.strip())
         if not found:
-            self.found.append(
-                diagnostic("M242", text.span, "a function is written as name or name(word word)")
-            )
+            open_ = text.text.count("(") > text.text.count(")")
+            hint = "the bracket is not closed" if open_ else ""
+            said = "a function is written as name or name(word word)"
+            self.found.append(diagnostic("M242", text.span, said, hint=hint))
             return "", []
         return found[1], (found[2] or "").split()
 

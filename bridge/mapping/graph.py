@@ -15,6 +15,8 @@ from bridge.mapping.standard import Vocabulary
 from bridge.mapping.subjects import subject_part
 from bridge.mapping.yamltree import Scalar
 
+SUBJECT = re.compile(r"[a-z][a-z0-9-]*/.|\{")
+"""A subject that begins with a row has its kind from there; the hub profile judges it at run time."""
 EVENT_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*")
 RESOURCE_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ID = re.compile(r"(entity|activity|person|agent)(?:\(([^()]*)\))?")
@@ -98,6 +100,9 @@ def _property(
         if target not in nodes:
             read.found.append(unknown("M250", text.span, f"there is no node {target}", target, nodes))
         return Property(name=written, span=text.span, target=target, getter=None)
+    if text.text in nodes:
+        said, link = f"{text.text} is a node, and here it is only a text", f"->{text.text}"
+        read.found.append(diagnostic("M250", text.span, said, hint=f"write {link}", replacement=link))
     getter, used = read.template(text, group)
     uses.update(map(id, used))
     return Property(name=written, span=text.span, target=None, getter=getter, uses=tuple(used))
@@ -181,6 +186,9 @@ def _event(
     if not EVENT_TYPE.fullmatch(event.type.text):
         said = f"{event.type.text} is no event type: function.fact, in small letters and hyphens"
         read.found.append(diagnostic("M601", event.type.span, said))
+    if not SUBJECT.match(event.subject.text):
+        said = "a subject begins with the kind of object and a slash, in small letters"
+        read.found.append(diagnostic("M602", event.subject.span, said, hint="for example melding/{kenmerk}"))
     own = _group(event.each, top, read)
     group = own or top
     subject, used = read.template(event.subject, group, subject_part)

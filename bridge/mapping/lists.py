@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -74,10 +74,12 @@ def read_list(file: str, text: str) -> tuple[CodeList | None, list[Diagnostic]]:
     header = rows[0][1]
     columns = tuple(c for c in header if c not in _VALIDITY)
     if len(columns) < 2 or len(set(header)) != len(header):
-        return None, [
-            diagnostic("M120", Span(file), "a list has at least two columns, each with its own name")
-        ]
+        said, other = "a list has at least two columns, each with its own name", _separator(header)
+        hint = f"cells are separated by a comma, not by {other}" if other else ""
+        return None, [diagnostic("M120", Span(file), said, hint=hint)]
     lines = [line for at, row in rows[1:] if (line := _line(file, at, header, row, found)) is not None]
+    if columns[:2] == ("xml", "json"):
+        found += _twice(file, lines, [at for at, row in rows[1:] if len(row) == len(header)])
     name = file.rpartition("/")[2].rpartition(".")[0]
     made = CodeList(
         name=name,
@@ -87,6 +89,31 @@ def read_list(file: str, text: str) -> tuple[CodeList | None, list[Diagnostic]]:
         by_json=_index(lines, 1),
     )
     return (None if found else made), found
+
+
+def _separator(header: Sequence[str]) -> str:
+    """What stands between the cells, when all of a line was read as one cell."""
+    names = {";": "a semicolon", "\t": "a tab", "|": "a bar"}
+    return next((name for sign, name in names.items() if len(header) == 1 and sign in header[0]), "")
+
+
+def _twice(file: str, lines: Sequence[Line], at: Sequence[int]) -> Iterator[Diagnostic]:
+    """A code with two words on one day: the first would silently win."""
+    seen: dict[str, list[Line]] = {}
+    for line, number in zip(lines, at, strict=True):
+        code, word = line.cells[:2]
+        for other in seen.get(code, ()):
+            if other.cells[1] != word and _overlap(line, other):
+                said = f"{code} stands twice, with different words on the same day"
+                yield diagnostic(
+                    "M120", Span(file, number), said, hint="keep one, or bound them with from and until"
+                )
+        seen.setdefault(code, []).append(line)
+
+
+def _overlap(one: Line, other: Line) -> bool:
+    starts = max(one.start or date.min, other.start or date.min)
+    return starts <= min(one.until or date.max, other.until or date.max)
 
 
 def _line(

@@ -166,7 +166,7 @@ class _Loader:
                 self.found.append(diagnostic("M109", model.name.span, said))
             seen[model.name.text] = model.name.span
             program = self.program(model, vocabulary) if vocabulary else None
-            if program is not None:
+            if program is not None and not has_errors(found):
                 made.append(program)
         for program in made:
             self.found += _answer_faults(program, {one.name: one for one in made}, seen)

@@ -25,6 +25,9 @@ class Machine(Protocol):
     """The run that a getter asks for what is not a row: header, self, partner, event, ref, resource."""
 
     def source(self, path: tuple[str, ...]) -> Json: ...
+    def fault(
+        self, rule: str, text: str, *, row: Row | None = None, place: str = "", privacy: str = "-"
+    ) -> None: ...
     def compute(self, row: Row, scope: Scope) -> Json:
         """The value of a row that is not read from or written to a place directly."""
         ...

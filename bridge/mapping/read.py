@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bridge.mapping.diagnostics import Diagnostic, Span, diagnostic, has_errors, unknown
+from bridge.mapping.diagnostics import Diagnostic, Severity, Span, diagnostic, unknown
 from bridge.mapping.model import (
     KEYS,
     Direction,
@@ -20,11 +20,16 @@ from bridge.mapping.model import (
 from bridge.mapping.yamltree import Scalar, Sequence, Table, Tree, read_yaml
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,60}")
+_LOCAL = ("M102", "M107", "M108")
+"""A key twice, a word that is not one of the few, a drop without reason: the rest can be judged all the same."""
 _ROW_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
 
 
 def read_mapping(file: str, text: str) -> tuple[MappingModel | None, list[Diagnostic]]:
-    """The model of one mapping file; None when it has errors, which are then among the diagnostics."""
+    """The model of one mapping file; None when it has errors that leave too little to judge the rest by.
+
+    All are among the diagnostics. A model with errors is there to find the other ones, not to run.
+    """
     tree, found = read_yaml(file, text)
     if tree is None:
         return None, found
@@ -32,7 +37,8 @@ def read_mapping(file: str, text: str) -> tuple[MappingModel | None, list[Diagno
         return None, [*found, diagnostic("M104", tree.span, "a mapping file is a table of keys and values")]
     reader = _Reader(found)
     model = reader.mapping(file, tree)
-    return (None if has_errors(found) else model), found
+    grave = [one for one in found if one.severity is Severity.ERROR and one.code not in _LOCAL]
+    return (None if grave else model), found
 
 
 class _Reader:
@@ -115,9 +121,8 @@ class _Reader:
         value = part.get(name)
         if value is None or (isinstance(value, Scalar) and value.text):
             return value
-        self.fault(
-            "M104", value.span, f"{name} is one text" if not isinstance(value, Scalar) else f"{name} is empty"
-        )
+        said = f"{name} is empty" if isinstance(value, Scalar) else f"{name} is one text"
+        self.found.append(diagnostic("M104", value.span, said, hint=_quotes(value)))
         return None
 
     def texts(self, part: Mapping[str, Tree], name: str) -> tuple[Scalar, ...]:
@@ -311,3 +316,11 @@ class _Reader:
 
 def _plain(value: Scalar | None) -> str | None:
     return value.text if value else None
+
+
+def _quotes(value: Tree) -> str:
+    """A text that begins with a brace and was not quoted is read as a table."""
+    bare = isinstance(value, Table) and len(value.entries) == 1 and isinstance(value.entries[0][1], Scalar)
+    if not bare or value.entries[0][1].text:  # type: ignore[union-attr]
+        return ""
+    return f'a text with a row in it stands in quotes: "{{{value.entries[0][0].text}}}"'  # type: ignore[union-attr]

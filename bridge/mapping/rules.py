@@ -435,6 +435,14 @@ _PROFILE = (
         "type: uitwisselen-melding.melding-geregistreerd",
         "type: MeldingGeregistreerd",
     ),
+    Rule(
+        "M602",
+        "error",
+        "A subject has the form that the hub asks of its type: a kind of object, a slash, its number.",
+        "The hub refuses another, and subscribers look for this one.",
+        'subject: "melding/{melding}"',
+        'subject: "{melding}"',
+    ),
 )
 
 _READING = (

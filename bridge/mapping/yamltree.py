@@ -59,7 +59,7 @@ def read_yaml(file: str, text: str) -> tuple[Tree | None, list[Diagnostic]]:
         mark = error.problem_mark or error.context_mark
         span = Span(file, mark.line + 1, mark.column + 1) if mark else Span(file)
         said = f"this is not YAML: {error.problem or error.context}"
-        return None, [diagnostic("M101", span, said, hint=_slip(text, span.line))]
+        return None, [diagnostic("M101", span, said, hint=_slip(text, span, error.problem or ""))]
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         return None, [diagnostic("M101", Span(file), f"this is not YAML: {type(error).__name__}")]
     if tree is None and not found:
@@ -67,13 +67,25 @@ def read_yaml(file: str, text: str) -> tuple[Tree | None, list[Diagnostic]]:
     return tree, found
 
 
-def _slip(text: str, line: int) -> str:
+def _slip(text: str, span: Span, problem: str) -> str:
     """The commonest slips of YAML, seen on the line where reading gave up or just above it."""
-    near = text.splitlines()[max(line - 4, 0) : line]
+    lines = text.splitlines()
+    near = lines[max(span.line - 4, 0) : span.line]
+    here = lines[span.line - 1] if span.line <= len(lines) else ""
     if any("\t" in shown for shown in near):
         return "an indent is spaces, not a tab"
     if any(_GLUED.search(shown) for shown in near):
         return "a space is missing after a colon"
+    if "found another document" in problem or here.startswith("---"):
+        return "a file is one document: take the line --- away"
+    if "':'" in problem or "mapping values" in problem:
+        before = here[: span.column - 1]
+        if ": " in before.lstrip(" -"):
+            return "a text with a colon in it stands in quotes"
+        if "mapping values" in problem:
+            return "this line is indented deeper than the one above it; neighbours start below each other"
+    if any(shown.count('"') % 2 for shown in near):
+        return "a quote is not closed"
     return "see whether every { has its }, and every indent is that of its neighbours"
 
 

@@ -459,3 +459,61 @@ def test_run_with_an_xsd_refuses_what_it_does_not_allow_to_be_composed(
 def test_cases_are_judged_by_the_xsd_as_well(shell: Any, folder: Path, refusing: str) -> None:
     assert shell.run("mapping", "test", str(folder), "--xsd", refusing) == 1
     assert "M506" in shell.out
+
+
+# --- full data and files of the same run
+
+
+@pytest.fixture
+def vto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A request with a file in it; all mappings are those of the repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BRIDGE_CONFIG", raising=False)
+    return str(SOURCE / "stuf-jz" / "vto.cases" / "typical.xml")
+
+
+def message_of(documents: list[Any]) -> str:
+    return str(documents[-1]["message"]["payload"])
+
+
+def test_an_event_finds_its_full_data_and_files_among_the_messages_of_the_same_run(
+    judge: Any, vto: str, tmp_path: Path
+) -> None:
+    assert judge.run("mapping", "run", vto, "--mappings", str(SOURCE)) == 0
+    (made,) = judge.documents()
+    (tmp_path / "event.json").write_text(json.dumps(made["events"][0]), encoding="utf-8")
+    (tmp_path / "run.json").write_text(json.dumps(made), encoding="utf-8")
+    assert judge.run("mapping", "run", vto, "event.json", "--mappings", str(SOURCE)) == 0
+    assert "RmljdGllZiB2ZXJ6b2Vr" in message_of(judge.documents())
+    assert judge.run("mapping", "run", "event.json", "--resource", "run.json", "--mappings", str(SOURCE)) == 0
+    assert "RmljdGllZiB2ZXJ6b2Vr" in message_of(judge.documents())
+
+
+def test_files_are_written_and_read_by_their_digest_alone_and_checked(
+    judge: Any, vto: str, tmp_path: Path
+) -> None:
+    options = ("--mappings", str(SOURCE), "--attachments", "files")
+    assert judge.run("mapping", "run", vto, *options) == 0
+    (made,) = judge.documents()
+    (tmp_path / "event.json").write_text(json.dumps(made["events"][0]), encoding="utf-8")
+    (tmp_path / "resource.json").write_text(json.dumps(made["resource"]), encoding="utf-8")
+    again = ("mapping", "run", "event.json", "--resource", "resource.json", *options)
+    assert judge.run(*again) == 0
+    assert "RmljdGllZiB2ZXJ6b2Vr" in message_of(judge.documents())
+    for file in (tmp_path / "files").iterdir():
+        assert re.fullmatch("[0-9a-f]{64}", file.name)
+        file.write_bytes(b"something else")
+    assert judge.run(*again) == 1
+    assert "not at hand" in judge.documents()[0]["problem"]["text"]
+
+
+def test_of_several_mappings_the_one_composes_whose_full_data_it_is(
+    judge: Any, tmp_path: Path, vto: str
+) -> None:
+    for name in ("vt-melding", "zorgmelding", "melding-generiek"):
+        message = str(SOURCE / "stuf-jz" / f"{name}.cases" / "typical.xml")
+        assert judge.run("mapping", "run", message, "--mappings", str(SOURCE)) == 0
+        (made,) = judge.documents()
+        (tmp_path / "event.json").write_text(json.dumps(made["events"][0]), encoding="utf-8")
+        assert judge.run("mapping", "run", message, "event.json", "--mappings", str(SOURCE)) == 0
+        assert judge.documents()[-1]["mapping"].startswith(name)

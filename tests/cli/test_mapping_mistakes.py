@@ -21,6 +21,8 @@ MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 EXAMPLES = GUIDE.parent / "examples" / "mappings"
 REAL = "stuf-jz/vt-melding.map.yaml"
 EXAMPLE = "wijkteam/aanmelding.map.yaml"
+LIST = "wijkteam/lists/rol.csv"
+CASE = "wijkteam/aanmelding.cases/two.yaml"
 _MADE = re.compile(r"(<!-- made: mistakes -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -225,6 +227,176 @@ def test_mapping_without_mistake_has_no_errors() -> None:
         for one in problems(with_mistake(MAPPINGS, REAL, "mapping:", "mapping:"))
         if one.severity == "error"
     ]
+
+
+SLIPS = (
+    ("a tab", EXAMPLE, "  kenmerk:   {xml", "\tkenmerk:   {xml", "M101", "an indent is spaces, not a tab"),
+    (
+        "an indent",
+        EXAMPLE,
+        "    resource: kinderen",
+        "      resource: kinderen",
+        "M101",
+        "neighbours start below each other",
+    ),
+    (
+        "a brace unquoted",
+        EXAMPLE,
+        'key: "{kenmerk}"',
+        "key: {kenmerk}",
+        "M104",
+        'stands in quotes: "{kenmerk}"',
+    ),
+    (
+        "a colon in a text",
+        EXAMPLE,
+        "{nl: Aanmelding",
+        "{nl: Let op: aanmelding",
+        "M101",
+        "with a colon in it stands in quotes",
+    ),
+    (
+        "a colon in a subject",
+        EXAMPLE,
+        '"onderzoek/{kenmerk}"',
+        "onderzoek: {kenmerk}",
+        "M101",
+        "stands in quotes",
+    ),
+    (
+        "a second document",
+        EXAMPLE,
+        "mapping: aanmelding\n",
+        "---\n---\nmapping: aanmelding\n",
+        "M101",
+        "take the line --- away",
+    ),
+    ("a key twice", EXAMPLE, "  reden:     {", "  kenmerk:   {", "M102", "only one of them could count"),
+    ("no prefix", EXAMPLE, "w:reden, resource", "reden, resource", "M202", "did you mean w:reden?"),
+    ("another case", EXAMPLE, "w:reden, resource", "w:Reden, resource", "M201", "did you mean w:reden?"),
+    ("a key in capitals", EXAMPLE, "missing: nil}", "Missing: nil}", "M105", "did you mean missing?"),
+    ("a word of missing", EXAMPLE, "missing: omit}", "missing: omitt}", "M221", "did you mean omit?"),
+    ("the name of a list", EXAMPLE, "as: list(rol)", "as: list(rool)", "M113", "did you mean rol?"),
+    (
+        "semicolons in a list",
+        LIST,
+        "xml,json\nK,kind\nB,",
+        "xml;json\nK;kind\nB;",
+        "M120",
+        "by a comma, not by a semicolon",
+    ),
+    ("a code twice", LIST, "B,broer-of-zus", "B,broer-of-zus\nB,zus", "M120", "keep one, or bound them"),
+    (
+        "a day that is none",
+        LIST,
+        "xml,json\nK,kind\nB,broer-of-zus",
+        "xml,json,until\nK,kind,\nB,zus,2020-13-01",
+        "M120",
+        "yyyy-mm-dd",
+    ),
+    (
+        "a level too low",
+        EXAMPLE,
+        "as: bsn, missing: omit}",
+        "as: bsn, missing: omit, level: 0}",
+        "M304",
+        "say because:",
+    ),
+    ("an unknown conversion", EXAMPLE, "as: stuf-date", "as: date", "M242", "did you mean stuf-date?"),
+    ("too few words", EXAMPLE, "as: yes-no(J N)", "as: yes-no(J)", "M242", "for example yes-no(Ja Nee)"),
+    (
+        "a bracket left open",
+        EXAMPLE,
+        "as: yes-no(J N)",
+        "as: yes-no(J N",
+        "M242",
+        "the bracket is not closed",
+    ),
+    (
+        "each on a single element",
+        EXAMPLE,
+        "xml: w:kind\n",
+        "xml: w:reden\n",
+        "M204",
+        "read this one by a row",
+    ),
+    (
+        "a circle",
+        EXAMPLE,
+        "  reden:  ",
+        "  a: {calc: first(b)}\n  b: {calc: first(a)}\n  reden:  ",
+        "M241",
+        "a → b → a",
+    ),
+    (
+        "an event type",
+        EXAMPLE,
+        "- type: opstellen-analyse-en-advies.onderzoek-verzocht",
+        "- type: opstellen-analyse-en-advies.onderzoek-verzogt",
+        "M601",
+        "did you mean",
+    ),
+    (
+        "an answered type",
+        EXAMPLE,
+        "{type: opstellen-analyse-en-advies.onderzoek-verzocht",
+        "{type: opstellen-analyse-en-advies.onderzoek-verzogt",
+        "M601",
+        "did you mean",
+    ),
+    (
+        "a subject of two words",
+        EXAMPLE,
+        '"onderzoek/{kenmerk}"',
+        '"Onderzoek {kenmerk}"',
+        "M602",
+        "for example melding/{kenmerk}",
+    ),
+    ("a drop without reason", EXAMPLE, "graph:\n", "drop:\n  w:spoed:\ngraph:\n", "M108", "without a reason"),
+    ("a link without arrow", EXAMPLE, "->betrokkene,", "betrokkene,", "M250", "write ->betrokkene"),
+    (
+        "a word that no code has",
+        EXAMPLE,
+        "when: bsn",
+        "when: {row: rol, is: kinnd}",
+        "M246",
+        "it can be broer-of-zus, kind",
+    ),
+    ("a case without its file", CASE, "xml: two.xml", "xml: twee.xml", "M501", "did you mean two.xml?"),
+    ("a key of a case", CASE, "then:", "than:", "M501", "did you mean then?"),
+)
+
+
+@pytest.mark.parametrize(
+    ("title", "file", "old", "new", "rule", "mend"), SLIPS, ids=[slip[0] for slip in SLIPS]
+)
+def test_slip_of_somebody_who_does_not_program_is_told_with_its_place_and_its_mend(
+    title: str, file: str, old: str, new: str, rule: str, mend: str
+) -> None:
+    loaded = load_folder(EXAMPLES)
+    assert old in loaded.files[file], title
+    changed = Loaded(root=loaded.root, files={**loaded.files, file: loaded.files[file].replace(old, new, 1)})
+    found = [one for one in problems(changed) if one.code == rule]
+    assert any(
+        one.span.file == file and one.span.line > 0 and mend in f"{one.text} {one.hint}" for one in found
+    ), [str(one) for one in problems(changed)]
+    assert len(problems(changed)) <= 5, "one slip is no flood"
+
+
+def test_many_slips_are_told_at_once() -> None:
+    loaded = load_folder(EXAMPLES)
+    text = loaded.files[EXAMPLE]
+    kinds = (
+        "another case",
+        "a word of missing",
+        "the name of a list",
+        "an unknown conversion",
+        "a drop without reason",
+    )
+    for _, _, old, new, _, _ in (slip for slip in SLIPS if slip[0] in kinds):
+        text = text.replace(old, new, 1)
+    codes = {one.code for one in problems(Loaded(root=loaded.root, files={**loaded.files, EXAMPLE: text}))}
+    assert codes >= {"M201", "M221", "M113", "M242", "M108"}
 
 
 def test_guide_shows_what_lint_says_of_each_mistake() -> None:
