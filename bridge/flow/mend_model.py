@@ -50,6 +50,8 @@ class EffectKind(StrEnum):
     RESOURCE_SAME = "resource-same"
     RESOURCE_NEWER = "resource-newer"
     """A later message gave a newer version, which stays."""
+    PASSED_OVER = "passed-over"
+    """It was received before under another MessageId; nothing is made of it."""
     STOPS = "stops"
     """It still cannot be mapped, for the reason given."""
     SEND_NEW = "send-new"
