@@ -43,6 +43,8 @@ from bridge.hub.reader import read_structured
 from bridge.ids import EventId, Key
 from bridge.log import get_logger
 from bridge.mapping.differences import json_differences
+from bridge.mapping.model import Fate
+from bridge.store.answers import find_answer
 from bridge.store.events import EventFilter, list_events
 from bridge.store.messages import get_message, set_message_state
 from bridge.store.resolutions import reopen_subject
@@ -106,6 +108,10 @@ async def replay(
     outcome = replace(outcome, events=await tie(bridge, found.message, outcome.events))
     resource = await bridge.store.read(lambda tx: _latest(tx, outcome))
     plan = _plan(found, outcome, resource, offer_again=offer_again)
+    given = await bridge.store.read(lambda tx: find_answer(tx, message_key))
+    if given is not None and given.fate != Fate.HANDLED and plan.offers:
+        told = Effect(kind=EffectKind.TOLD, title=given.fate, id=found.message.message_id)
+        plan = replace(plan, effects=(*plan.effects, told))
     if dry_run:
         return Mended(done=False, effects=plan.effects)
     try:

@@ -12,7 +12,8 @@ import pytest
 from lxml import etree
 
 from bridge.demo import MAPPINGS
-from bridge.flow.mend import Actor, replay, resend, resolve, resume_partner, retry_event
+from bridge.flow.mend import Actor, CannotMend, replay, resend, resolve, resume_partner, retry_event
+from bridge.flow.refuse import refuse
 from bridge.pki import Pki
 from bridge.simulate import FaultKind, Where
 from bridge.simulate.records import ReceivedMessage
@@ -259,3 +260,77 @@ async def test_a_person_can_settle_an_answer_that_was_not_delivered(care: World)
     [exchange] = care.exchanges()
     await resolve(care.bridge, exchange.key, note="told by phone", dry_run=False, by=BY)
     assert [e.state for e in care.exchanges()] == [ExchangeState.DONE]
+
+
+# -- refused by a person
+
+
+UNKNOWN = REPORT.replace(b"</JZ:object>", b"<JZ:onbekend>x</JZ:onbekend></JZ:object>", 1)
+
+
+async def test_a_person_refuses_what_cannot_be_mapped_and_its_sender_is_told(care: World) -> None:
+    sent = await care.partner.send(UNKNOWN, "zorgmelding")
+    await care.work()
+    [exchange] = care.exchanges()
+    done = await refuse(care.bridge, exchange.key, note="asked them to mend it", dry_run=False, by=BY)
+    assert [(effect.kind, effect.title) for effect in done.effects] == [
+        ("tell", "Fo01"),
+        ("settle", "zorgmelding"),
+    ]
+    await rest(care)
+    [received] = care.partner.received
+    assert (received.action, received.ref_to_message_id) == ("Fo01", sent.message_id)
+    assert (body(received)["crossRefnummer"], body(received)["code"]) == ("zm-ref-0001", "StUF055")
+    assert [e.state for e in care.exchanges()] == [ExchangeState.DONE]
+
+
+async def test_a_dry_run_of_refusing_tells_nobody(care: World) -> None:
+    await care.partner.send(UNKNOWN, "zorgmelding")
+    await care.work()
+    [exchange] = care.exchanges()
+    shown = await refuse(care.bridge, exchange.key, note="", dry_run=True, by=BY)
+    await rest(care)
+    assert [effect.kind for effect in shown.effects] == ["tell", "settle"]
+    assert care.partner.received == []
+
+
+async def test_a_person_refuses_what_the_hub_would_not_take(care: World) -> None:
+    care.hub.fail(FaultKind.STATUS, where=Where.EVENTS, status=422)
+    await report(care)
+    await rest(care)
+    [exchange] = care.exchanges()
+    await refuse(care.bridge, exchange.key, note="it never fits", dry_run=False, by=BY)
+    await rest(care)
+    assert [received.action for received in care.partner.received] == ["Fo01"]
+    assert [e.state for e in care.exchanges()] == [ExchangeState.DONE]
+
+
+async def test_what_the_hub_has_is_not_refused(care: World) -> None:
+    await report(care)
+    await rest(care)
+    with pytest.raises(CannotMend, match="was sent on to the hub"):
+        await refuse(care.bridge, care.exchanges()[0].key, note="too late", dry_run=False, by=BY)
+
+
+async def test_what_was_told_before_is_not_told_again(care: World) -> None:
+    care.hub.reject("*", type_fout="FUNCTIONEEL", fout="onbekend soort")
+    await report(care)
+    await rest(care)
+    with pytest.raises(CannotMend, match="it was told how it fared before"):
+        await refuse(care.bridge, care.exchanges()[0].key, note="again", dry_run=False, by=BY)
+
+
+async def test_where_no_mapping_tells_anybody_refusing_says_so(world: World) -> None:
+    await world.partner.send(b"<onbekend/>", "vtMelding")
+    await world.work()
+    with pytest.raises(CannotMend, match="nobody is told"):
+        await refuse(world.bridge, world.exchanges()[0].key, note="no", dry_run=False, by=BY)
+
+
+async def test_mending_a_message_whose_sender_was_told_otherwise_warns_first(care: World) -> None:
+    care.hub.reject("*", type_fout="FUNCTIONEEL", fout="onbekend", times=1)
+    await report(care)
+    await rest(care)
+    [message] = care.messages(direction=Direction.IN)
+    shown = await replay(care.bridge, message.key, dry_run=True, by=BY, reason="")
+    assert [effect.kind for effect in shown.effects] == ["offer-again", "resource-same", "told"]
