@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -371,3 +372,37 @@ def test_plain_hub_is_refused_in_production(check: Check) -> None:
 def test_no_secret_is_printed(check: Check, shell: Any) -> None:
     check(("https://hub.example/api", "https://user:s3cret@hub.example/"), code=1)
     assert "s3cret" not in shell.out + shell.err
+
+
+# --- technical answers
+
+
+def with_care_reports(home: Path, office: Any, *answers: str) -> None:
+    """The mappings of the project, and an agreement in which the partner reports and we may send these actions."""
+    shutil.copytree(Path(__file__).resolve().parents[2] / "mappings", home / "mappings", dirs_exist_ok=True)
+    service = "jeugd:zorgmelding:1"
+    actions = [{"service": service, "action": "zorgmelding", "from": "Melder"}]
+    actions += [{"service": service, "action": answer, "from": "Ontvanger"} for answer in answers]
+    (home / "cpa" / "melding.xml").write_bytes(office.cpa("osb-rm-s", action=actions))
+
+
+def about_answers(document: dict[str, Any]) -> list[str]:
+    return [f["text"] for f in document["findings"] if "how such a message fared" in f["text"]]
+
+
+def test_an_agreement_without_a_place_for_the_answers_is_told(check: Check, home: Path, office: Any) -> None:
+    with_care_reports(home, office, "Fo01")
+    [text] = about_answers(check())
+    assert text.startswith(
+        "has no action Bv01 towards the sender of zorgmelding, which mapping zorgmelding answers"
+    )
+
+
+def test_an_agreement_with_a_place_for_them_is_good(check: Check, home: Path, office: Any) -> None:
+    with_care_reports(home, office, "Bv01", "Fo01")
+    assert about_answers(check()) == []
+
+
+def test_answers_that_the_partner_does_without_need_no_place(check: Check, home: Path, office: Any) -> None:
+    with_care_reports(home, office, "bevestig")
+    assert about_answers(check(('system = "bvh"', 'system = "bvh"\ntechnical_answers = false'))) == []
