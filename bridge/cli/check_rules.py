@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from cryptography import x509
 
 from bridge.cli.assemble import load_own_identities, load_person_key, read_mapping_files
+from bridge.cli.check_answers import answers
 from bridge.cli.check_certificates import certificates
 from bridge.cli.check_findings import Case, Finding, Group, Level, errors
 from bridge.cli.ports import privilege_hint
@@ -285,6 +286,7 @@ _CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     certificates,
     agreements,
     mappings,
+    answers,
     store,
     listeners,
     hub,

@@ -42,6 +42,7 @@ from bridge.cli.steps import print_steps
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import list_causes, mend_exchange
 from bridge.flow.mend import Actor, Mended, resolve
+from bridge.flow.refuse import refuse
 from bridge.flow.runs import put_down, take_up
 from bridge.ids import Key
 from bridge.store.exchanges import ExchangeFilter, find_exchanges, list_exchanges
@@ -262,6 +263,29 @@ def resolve_(
     async def do(bridge: Bridge, by: Actor) -> Mended:
         exchange = await bridge.store.read(lambda tx: _find(tx, id or ""))
         return await resolve(bridge, exchange.key, note=reason, dry_run=dry_run, by=by)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
+@app.command("refuse")
+def refuse_(
+    id: Annotated[str, typer.Argument(help="A key or its beginning, or any id that occurs in it.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Refuse a message that stopped: its sender gets the fault message of its standard, and the exchange is settled.
+
+    Only where the mapping says so (`answers: rejected`), and while nothing of the message was sent on. The reason is
+    for the timeline; the sender reads the words of the mapping.
+    Example: bridge exchange refuse 01936a2b-7c3d --reason "asked them to send it anew"
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        exchange = await bridge.store.read(lambda tx: _find(tx, id))
+        return await refuse(bridge, exchange.key, note=reason, dry_run=dry_run, by=by)
 
     tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
 

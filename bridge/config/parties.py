@@ -126,6 +126,16 @@ class PartnerSettings(Section):
         description="Where MessageOrder is agreed: how long a message waits for an earlier one of its conversation "
         "before it asks for attention.",
     )
+    technical_answers: bool = Field(
+        default=True,
+        description="Send the technical answers that the mappings name, such as Bv01 and Fo01, as far as the agreement "
+        "has them.",
+    )
+    unique_references: bool = Field(
+        default=True,
+        description="A message whose reference number came before is not sent on again: the same message is passed "
+        "over, another one waits for a person. False only for a system that uses its numbers more than once.",
+    )
     answer_pings: bool = Field(default=True, description="Answer a Ping; else it is refused as NotSupported.")
     answer_status_requests: bool = Field(
         default=True, description="Answer a StatusRequest; else it is refused as NotSupported."

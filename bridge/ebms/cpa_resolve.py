@@ -34,6 +34,7 @@ __all__ = [
     "SigningTerms",
     "Terms",
     "Unresolved",
+    "answering_terms",
     "find_parties",
     "outgoing_terms",
     "resolve",
@@ -120,6 +121,26 @@ def outgoing_terms(
     if isinstance(found, Unresolved):
         raise ConfigError([f"CPA {agreement}: {own} cannot send {service}/{action}: {found.text}"])
     return found
+
+
+def answering_terms(
+    agreement: Agreement, *, own: PartyId, action: str, service: Service, role: str | None = None
+) -> Terms | None:
+    """The terms for an action that answers a message of `service`: of the same service, else of any other.
+
+    None when the agreement lets `own` send no such message; `role` is the one that it received the message in.
+    """
+    sender = agreement.find_party((own,))
+    if sender is None:
+        return None
+    others = [r.service for r in sender.roles if r.service != service]
+    for candidate in dict.fromkeys((service, *others)):
+        for wanted in dict.fromkeys((role, None)):
+            try:
+                return outgoing_terms(agreement, own=own, service=candidate, action=action, role=wanted)
+            except ConfigError:
+                continue
+    return None
 
 
 def signal_terms(

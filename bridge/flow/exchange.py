@@ -20,6 +20,9 @@ RESEND_OF = "bridge.resend-of"
 OVERDUE = "the hub accepted this event and has not finished it"
 """How the reason of an event begins that waits longer for its end than the settings allow (SOH-72)."""
 
+ANSWER_TO = "bridge.answer-to"
+"""Among the values of a message: the MessageId of the one that it is the technical answer to."""
+
 _MOST = 1000
 """More messages or events than this in one exchange would be a fault of ours."""
 
@@ -51,14 +54,15 @@ def judge_exchange(
 ) -> tuple[ExchangeState, str | None]:
     """One failure that nobody mended makes it ATTENTION; one thing under way makes it RUNNING; else DONE.
 
-    What a person settled counts no longer.
+    What a person settled counts no longer. What became of the message itself comes before what became of the
+    technical answer to it: that the sender could not be told never hides why there was something to tell.
     """
     replaced = {event.causation_id for event in events if event.causation_id}
     live = [event for event in events if event.id not in replaced and event.key not in settled]
     resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
     messages = [m for m in messages if m.message_id not in resent and m.key not in settled]
     for message in messages:
-        if message.state in _MESSAGE_NEEDS_A_PERSON:
+        if message.state in _MESSAGE_NEEDS_A_PERSON and ANSWER_TO not in message.values:
             return ExchangeState.ATTENTION, message.reason
     for event in live:
         if event.state in _EVENT_NEEDS_A_PERSON:
@@ -66,6 +70,10 @@ def judge_exchange(
     for event in live:
         if event.state in _EVENT_UNDER_WAY and (event.reason or "").startswith(OVERDUE):
             return ExchangeState.ATTENTION, event.reason
+    for message in messages:
+        if message.state in _MESSAGE_NEEDS_A_PERSON:
+            said = f"the technical answer {message.action} did not reach the partner: {message.reason}"
+            return ExchangeState.ATTENTION, said
     under_way = any(m.state in _MESSAGE_UNDER_WAY for m in messages)
     under_way = under_way or any(e.state in _EVENT_UNDER_WAY for e in live)
     waits_for = next((e.reason for e in live if e.state in _AT_HUB and e.reason), None)

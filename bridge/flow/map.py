@@ -19,11 +19,20 @@ from sqlalchemy.engine import Connection
 from bridge import metrics
 from bridge.ebms.xml import MAX_PAYLOAD_OCTETS, PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
-from bridge.flow import publish, tracing
+from bridge.flow import publish, references, tracing
+from bridge.flow.answer import keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.references import (
+    ATTACHMENTS_FROM,
+    Look,
+    SeenMeanwhile,
+    content_digest,
+    keep_held_back,
+    log_held_back,
+)
 from bridge.flow.try_out import LEVEL_NAMES
 from bridge.flow.xsd import RECEIVED
 from bridge.hub.event import Event as CloudEvent
@@ -66,9 +75,6 @@ KIND = "map"
 REFUSED_ANSWER = "refused"
 """How a mapping names a technical answer that says no; the other outcomes are good."""
 
-ATTACHMENTS_FROM = 1000
-"""Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
-
 MAX_TOLD = 20
 """Of the findings of a message that was mapped, at most so many stand on its timeline."""
 
@@ -94,6 +100,12 @@ class Translated:
     events: tuple[CloudEvent, ...]
     findings: tuple[Finding, ...] = ()
     """What the mapping and the XSD have to say, and let pass."""
+    content: str | None = None
+    """Digest of the payload, of a message that is known by a reference number."""
+
+    @property
+    def subject(self) -> str | None:
+        return next((event.subject for event in self.events if event.subject), None)
 
 
 async def map_message(bridge: Bridge, job: Job) -> None:
@@ -108,8 +120,7 @@ async def map_message(bridge: Bridge, job: Job) -> None:
             case Parked(reason=reason):
                 await _park(bridge, job, message, reason)
             case Translated():
-                tied = replace(outcome, events=await tie(bridge, message, outcome.events))
-                await _keep(bridge, job, message, tied)
+                await _take(bridge, job, message, outcome)
                 bridge.wake()
 
 
@@ -153,10 +164,12 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     ]
     if broken:
         return Parked(reason="; ".join(broken))
+    content = None if outcome.reference is None else content_digest(root)
     return Translated(
         mapping=f"{program.name}@{program.version}",
         mapped=outcome,
         events=events,
+        content=content,
         findings=(*outcome.findings, *faults),
     )
 
@@ -225,11 +238,43 @@ async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None
     metrics.message_parked(partner_named(bridge, message.from_party), message.action)
 
 
-async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated) -> None:
+async def _take(bridge: Bridge, job: Job, message: Message, outcome: Translated) -> None:
+    """Send a message on, unless its sender used its number before."""
+    look = await references.look_up(bridge, message, outcome.mapped, outcome.content)
+    while look.earlier is None:
+        tied = replace(outcome, events=await tie(bridge, message, outcome.events))
+        try:
+            await _keep(bridge, job, message, tied, look)
+            return
+        except SeenMeanwhile:
+            look = await references.look_up(bridge, message, outcome.mapped, outcome.content)
+    await _hold_back(bridge, job, message, outcome, look)
+
+
+async def _hold_back(bridge: Bridge, job: Job, message: Message, outcome: Translated, look: Look) -> None:
+    """The same message again is passed over; another one under the same number waits for a person."""
+    now = bridge.now()
+    reply = await references.reply_to(bridge, message, outcome.mapped, outcome.mapping, look)
+
+    def work(tx: Connection) -> bool:
+        keep_held_back(
+            tx, message, look, mapped=outcome.mapped, mapping=outcome.mapping, subject=outcome.subject, at=now
+        )
+        told = keep_answer(tx, reply, at=now)
+        settle_exchange(tx, message.exchange, at=now)
+        finish_job(tx, job, at=now)
+        return told
+
+    log_answer(bridge, reply, kept=await bridge.store.write(work))
+    log_held_back(bridge, message, look)
+
+
+async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated, look: Look) -> None:
     now = bridge.now()
     rows = [event_row(bridge, message, event) for event in outcome.events]
 
     def work(tx: Connection) -> None:
+        references.claim(tx, look)
         keep_mapped(tx, bridge, message, outcome, rows, at=now)
         add_step(
             tx,
@@ -260,7 +305,7 @@ def keep_mapped(
     with_resource: bool = True,
 ) -> None:
     """Store what a message became: these events with their publish jobs, the resource, its state and its values."""
-    subject = next((event.subject for event in outcome.events if event.subject), None)
+    subject = outcome.subject
     for row in rows:
         add_event(tx, row)
         add_job(
@@ -278,7 +323,7 @@ def keep_mapped(
         _keep_attachments(tx, message, outcome.mapped)
     if outcome.mapped.answer is not None:
         _note_answer(tx, message, outcome.mapped.answer, at=at)
-    set_message_values(tx, message.key, outcome.mapped.values)
+    set_message_values(tx, message.key, {**outcome.mapped.values, **references.marks(message)})
     set_message_state(tx, message.key, MessageState.MAPPED, at=at, mapping=outcome.mapping, subject=subject)
     own = correlation_of(bridge.settings.identifiers.namespace, message)
     correlation = next((str(event.attributes["correlationid"]) for event in outcome.events), own)

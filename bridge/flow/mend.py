@@ -26,7 +26,7 @@ from bridge.flow.mend_model import (
     write_audit,
 )
 from bridge.flow.order import delivery_order
-from bridge.flow.outgoing import DELIVER, send_anew
+from bridge.flow.outgoing import DELIVER, nothing_more, send_anew
 from bridge.flow.replay import replay
 from bridge.hub.event import offer_again, write_structured
 from bridge.hub.profile import Mode, check_event
@@ -265,8 +265,19 @@ def _set_aside(tx: Connection, bridge: Bridge, key: Key) -> Event:
     return event
 
 
-async def resolve(bridge: Bridge, exchange_key: Key, *, note: str, dry_run: bool, by: Actor) -> Mended:
-    """A person settled outside the bridge what stopped in this exchange: it asks for attention no longer."""
+async def resolve(
+    bridge: Bridge,
+    exchange_key: Key,
+    *,
+    note: str,
+    dry_run: bool,
+    by: Actor,
+    within: Callable[[Connection], None] = nothing_more,
+) -> Mended:
+    """A person settled outside the bridge what stopped in this exchange: it asks for attention no longer.
+
+    `within` runs first in the transaction.
+    """
     stopped = await bridge.store.read(lambda tx: _stopped(tx, exchange_key))
     effects = tuple(Effect(kind=EffectKind.SETTLE, title=title, id=id) for _, title, id in stopped)
     if dry_run:
@@ -276,6 +287,7 @@ async def resolve(bridge: Bridge, exchange_key: Key, *, note: str, dry_run: bool
     def work(tx: Connection) -> None:
         now = bridge.now()
         keys = [key for key, _, _ in _stopped(tx, exchange_key)]
+        within(tx)
         given = Resolution(subject_key=exchange_key, exchange=exchange_key, at=now, by=by.name, note=note)
         settle_subjects(tx, keys, given)
         _step(tx, exchange_key, now, "exchange.resolved", by, note)

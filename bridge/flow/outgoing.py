@@ -164,7 +164,7 @@ def keep_sent(tx: Connection, outgoing: Outgoing) -> None:
     )
 
 
-def _nothing_more(_: Connection) -> None:
+def nothing_more(_: Connection) -> None:
     """A transaction that holds only what it is for."""
 
 
@@ -174,7 +174,7 @@ async def send_anew(
     *,
     by: str = "operator",
     keep_conversation: bool = True,
-    within: Callable[[Connection], None] = _nothing_more,
+    within: Callable[[Connection], None] = nothing_more,
 ) -> MessageId:
     """Send the content of a failed or expired message as a new message with a new MessageId (DK-99).
 

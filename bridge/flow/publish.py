@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from bridge import metrics
 from bridge.flow import tracing
+from bridge.flow.answer import answer_to_event, keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.flow.exchange import OVERDUE, settle_exchange
@@ -26,6 +27,7 @@ from bridge.hub.reader import read_structured
 from bridge.hub.shared import ChannelFault, TokenRefused
 from bridge.ids import EventId
 from bridge.log import get_logger
+from bridge.mapping.model import Fate
 from bridge.store.events import add_event, get_event, set_event_state
 from bridge.store.jobs import finish_job, renew_lease, retry_job
 from bridge.store.rows import Event, EventState, Job
@@ -182,8 +184,9 @@ async def _ended(
 
 async def _done(bridge: Bridge, job: Job, event: Event) -> None:
     now = bridge.now()
+    reply = await answer_to_event(bridge, event, Fate.HANDLED)
 
-    def work(tx: Connection) -> None:
+    def work(tx: Connection) -> bool:
         set_event_state(tx, event.key, EventState.OK, at=now)
         add_step(
             tx,
@@ -194,19 +197,27 @@ async def _done(bridge: Bridge, job: Job, event: Event) -> None:
             outcome="ok",
             detail={"event_id": event.id},
         )
+        answered = keep_answer(tx, reply, at=now)
         settle_exchange(tx, event.exchange, at=now)
         finish_job(tx, job, at=now)
+        return answered
 
-    await bridge.store.write(work)
+    log_answer(bridge, reply, kept=await bridge.store.write(work))
     _log.info("event.published", event_id=event.id, outcome="OK")
     metrics.offer_ended(hub_name(bridge), "ok")
 
 
 async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reason: str) -> None:
-    """The hub says no for good: a person decides what happens next."""
-    now = bridge.now()
+    """The hub says no for good: a person decides what happens next.
 
-    def work(tx: Connection) -> None:
+    What it refuses for its content is told to the sender where the mapping says so (SOH-73). An offer that it will
+    not take is our mistake, of which the sender knows nothing.
+    """
+    now = bridge.now()
+    functional = state is EventState.ERROR
+    reply = await answer_to_event(bridge, event, Fate.REFUSED) if functional else None
+
+    def work(tx: Connection) -> bool:
         set_event_state(tx, event.key, state, at=now, reason=reason)
         add_step(
             tx,
@@ -217,10 +228,12 @@ async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reaso
             outcome="failed",
             detail={"event_id": event.id, "reason": reason},
         )
+        answered = keep_answer(tx, reply, at=now)
         settle_exchange(tx, event.exchange, at=now)
         finish_job(tx, job, at=now)
+        return answered
 
-    await bridge.store.write(work)
+    log_answer(bridge, reply, kept=await bridge.store.write(work))
     _log.warning("event.refused", event_id=event.id, reason=reason)
     metrics.offer_ended(hub_name(bridge), "refused")
 

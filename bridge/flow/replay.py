@@ -14,11 +14,19 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import order
+from bridge.flow import order, references
+from bridge.flow.answer import keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
-from bridge.flow.map import Parked, Translated, event_row, keep_mapped, load_message, translate
+from bridge.flow.map import (
+    Parked,
+    Translated,
+    event_row,
+    keep_mapped,
+    load_message,
+    translate,
+)
 from bridge.flow.mend_model import (
     Actor,
     CannotMend,
@@ -29,11 +37,14 @@ from bridge.flow.mend_model import (
     check_reason,
     write_audit,
 )
+from bridge.flow.references import Look, SeenMeanwhile, keep_held_back, log_held_back
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.reader import read_structured
 from bridge.ids import EventId, Key
 from bridge.log import get_logger
 from bridge.mapping.differences import json_differences
+from bridge.mapping.model import Fate
+from bridge.store.answers import find_answer
 from bridge.store.events import EventFilter, list_events
 from bridge.store.messages import get_message, set_message_state
 from bridge.store.resolutions import reopen_subject
@@ -94,12 +105,22 @@ async def replay(
     outcome = await asyncio.to_thread(translate, bridge, found.message, found.payload)
     if isinstance(outcome, Parked):
         return await _still_parked(bridge, found, outcome, dry_run=dry_run, by=by, reason=reason)
+    look = await references.look_up(bridge, found.message, outcome.mapped, outcome.content)
+    if look.earlier is not None:
+        return await _hold_back(bridge, found, outcome, look, dry_run=dry_run, by=by, reason=reason)
     outcome = replace(outcome, events=await tie(bridge, found.message, outcome.events))
     resource = await bridge.store.read(lambda tx: _latest(tx, outcome))
     plan = _plan(found, outcome, resource, offer_again=offer_again)
+    given = await bridge.store.read(lambda tx: find_answer(tx, message_key))
+    if given is not None and given.fate != Fate.HANDLED and plan.offers:
+        told = Effect(kind=EffectKind.TOLD, title=given.fate, id=found.message.message_id)
+        plan = replace(plan, effects=(*plan.effects, told))
     if dry_run:
         return Mended(done=False, effects=plan.effects)
-    await _carry_out(bridge, found, outcome, plan, by=by, reason=reason)
+    try:
+        await _carry_out(bridge, found, outcome, plan, look, by=by, reason=reason)
+    except SeenMeanwhile as error:
+        raise ChangedMeanwhile(f"message {found.message.message_id}: {error}; look again") from error
     bridge.wake()
     return Mended(done=True, effects=plan.effects)
 
@@ -109,6 +130,8 @@ def _check(message: Message) -> None:
         raise CannotMend(f"message {message.message_id} went out; send it again instead of replaying it")
     if message.state is MessageState.REFUSED:
         raise CannotMend(f"message {message.message_id} was refused: its sender must send a good one")
+    if message.state is MessageState.REPEATED:
+        raise CannotMend(f"message {message.message_id} was {message.reason}: replay that one")
     if message.state is MessageState.RECEIVED:
         raise CannotMend(f"message {message.message_id} is not mapped yet; its job does that")
 
@@ -213,7 +236,7 @@ def _masked(old: object, new: object) -> tuple[str, ...]:
 
 
 async def _carry_out(
-    bridge: Bridge, found: _Found, outcome: Translated, plan: _Plan, *, by: Actor, reason: str
+    bridge: Bridge, found: _Found, outcome: Translated, plan: _Plan, look: Look, *, by: Actor, reason: str
 ) -> None:
     now, message = bridge.now(), found.message
     rows = [
@@ -223,6 +246,7 @@ async def _carry_out(
 
     def work(tx: Connection) -> None:
         _check_unchanged(tx, found)
+        references.claim(tx, look)
         reopen_subject(tx, message.key)
         keep_mapped(tx, bridge, message, outcome, rows, at=now, with_resource=plan.with_resource)
         ids = ", ".join(row.id for row in rows)
@@ -243,6 +267,42 @@ async def _carry_out(
 
     await bridge.store.write(work)
     _log.info("message.replayed", message_id=message.message_id, mapping=outcome.mapping, events=len(rows))
+
+
+async def _hold_back(
+    bridge: Bridge, found: _Found, outcome: Translated, look: Look, *, dry_run: bool, by: Actor, reason: str
+) -> Mended:
+    """It can be mapped now, and turns out to have a number that was used meanwhile.
+
+    Only a message that waits can be so: one that was mapped has claimed its number.
+    """
+    message, now = found.message, bridge.now()
+    kind = EffectKind.PASSED_OVER if look.same else EffectKind.STOPS
+    effect = Effect(kind=kind, title=message.action, id=message.message_id, reason=look.reason)
+    if dry_run or message.state is not MessageState.PARKED:
+        return Mended(done=False, effects=(effect,))
+    reply = await references.reply_to(bridge, message, outcome.mapped, outcome.mapping, look)
+
+    def work(tx: Connection) -> bool:
+        _check_unchanged(tx, found)
+        keep_held_back(
+            tx,
+            message,
+            look,
+            mapped=outcome.mapped,
+            mapping=outcome.mapping,
+            subject=outcome.subject,
+            at=now,
+            by=by.name,
+        )
+        told = keep_answer(tx, reply, at=now)
+        write_audit(tx, bridge, by, "message.held_back", message.key, reason)
+        settle_exchange(tx, message.exchange, at=now)
+        return told
+
+    log_answer(bridge, reply, kept=await bridge.store.write(work))
+    log_held_back(bridge, message, look)
+    return Mended(done=look.same, effects=(effect,))
 
 
 async def _still_parked(

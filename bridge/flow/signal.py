@@ -211,7 +211,7 @@ async def _answer_status(bridge: Bridge, request: Message, about: MessageId) -> 
     elif known.cpa_id != request.header.cpa_id or known.from_party not in asker:
         status, received_at = "UnAuthorized", None
     else:
-        status = "Processed" if known.state is MessageState.MAPPED else "Received"
+        status = "Processed" if known.state in (MessageState.MAPPED, MessageState.REPEATED) else "Received"
         received_at = known.at
     return write_unsigned(
         make_status_response(

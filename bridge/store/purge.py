@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, 
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.access import add_purged
+from bridge.store.answers import drop_references
 from bridge.store.blobs import drop_blob, lock_blob
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
@@ -143,6 +144,7 @@ def _purge(tx: Connection, exchange: Key, content: Content, *, run: PurgeRun, at
 def _remove_payloads(tx: Connection, exchange: Key, at: datetime) -> _Gone:
     query = select(_payload.blob).where(_payload.message == _message.key, _message.exchange == exchange)
     tx.execute(delete(tables.person_index).where(tables.person_index.c.exchange == exchange))
+    drop_references(tx, exchange)
     return _drop_blobs(tx, list(tx.scalars(query)), at)
 
 

@@ -26,7 +26,7 @@ class Direction(StrEnum):
 
 
 class MessageState(StrEnum):
-    """The first six are for messages that came in, the others for messages that go out."""
+    """The first seven are for messages that came in, the others for messages that go out."""
 
     RECEIVED = "received"
     HELD = "held"
@@ -36,6 +36,8 @@ class MessageState(StrEnum):
     MAPPED = "mapped"
     PARKED = "parked"
     """Waits for a mapping or a person."""
+    REPEATED = "repeated"
+    """Was received before under another MessageId, so it is not sent on again."""
     REFUSED = "refused"
     CREATED = "created"
     WAITING = "waiting"
@@ -571,6 +573,33 @@ class Resolution:
     at: datetime
     by: str
     note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedReference:
+    """The reference number of a message that was mapped; its sender uses it once."""
+
+    party: str
+    """The party that delivered it."""
+    number: str
+    """Digest of message standard, sender and number."""
+    message: Key
+    exchange: Key
+    digest: str
+    """Of the content: tells the same message again from another under the same number."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenAnswer:
+    """The technical answer that went back for a message: one, whatever happens to it later."""
+
+    message: Key
+    fate: str
+    """What the answer says of it."""
+    answer: Key
+    """The message that went out."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -544,6 +544,27 @@ resolution = Table(
     Index(None, "exchange"),
 )
 
+claimed_reference = Table(
+    "claimed_reference",
+    metadata,
+    Column("party", TEXT, primary_key=True),
+    Column("number", TEXT, primary_key=True),
+    Column("message", TEXT, nullable=False),
+    Column("exchange", TEXT, nullable=False),
+    Column("digest", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+    Index(None, "exchange"),
+)
+
+given_answer = Table(
+    "given_answer",
+    metadata,
+    Column("message", TEXT, primary_key=True),
+    Column("fate", TEXT, nullable=False),
+    Column("answer", TEXT, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 data_key = Table(
     "data_key",
     metadata,

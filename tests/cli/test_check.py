@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -406,3 +407,37 @@ def test_an_xsd_that_cannot_be_used_is_found(check: Check, home: Path) -> None:
     assert "mappings.xsd.stuf-jz: there is no mapping of a message standard stuf-jz" in told(
         document, "mappings"
     )
+
+
+# --- technical answers
+
+
+def with_care_reports(home: Path, office: Any, *answers: str) -> None:
+    """The mappings of the project, and an agreement in which the partner reports and we may send these actions."""
+    shutil.copytree(Path(__file__).resolve().parents[2] / "mappings", home / "mappings", dirs_exist_ok=True)
+    service = "jeugd:zorgmelding:1"
+    actions = [{"service": service, "action": "zorgmelding", "from": "Melder"}]
+    actions += [{"service": service, "action": answer, "from": "Ontvanger"} for answer in answers]
+    (home / "cpa" / "melding.xml").write_bytes(office.cpa("osb-rm-s", action=actions))
+
+
+def about_answers(document: dict[str, Any]) -> list[str]:
+    return [f["text"] for f in document["findings"] if "how such a message fared" in f["text"]]
+
+
+def test_an_agreement_without_a_place_for_the_answers_is_told(check: Check, home: Path, office: Any) -> None:
+    with_care_reports(home, office, "Fo01")
+    [text] = about_answers(check())
+    assert text.startswith(
+        "has no action Bv01 towards the sender of zorgmelding, which mapping zorgmelding answers"
+    )
+
+
+def test_an_agreement_with_a_place_for_them_is_good(check: Check, home: Path, office: Any) -> None:
+    with_care_reports(home, office, "Bv01", "Fo01")
+    assert about_answers(check()) == []
+
+
+def test_answers_that_the_partner_does_without_need_no_place(check: Check, home: Path, office: Any) -> None:
+    with_care_reports(home, office, "bevestig")
+    assert about_answers(check(('system = "bvh"', 'system = "bvh"\ntechnical_answers = false'))) == []

@@ -115,11 +115,14 @@ async def open_world(
     retry_interval: float = 30.0,
     settings_change: Callable[[Settings], Settings] = lambda settings: settings,
     head_seconds: float = 15.0,
+    sends: tuple[str, ...] = ("vtMelding",),
+    receives: tuple[str, ...] = ("vtTerugkoppeling",),
     **partner_change: Any,
 ) -> AsyncIterator[World]:
     """The hub and the partner's retries go by the real clock, everything else by the one that the test moves.
 
-    `partner_change` changes the settings of the bridge about the partner.
+    `sends` and `receives` are the actions of the partner in the agreement. `partner_change` changes the settings of
+    the bridge about the partner. Most tests send one sample many times, so its numbers are not unique unless it says.
     """
     shutil.copytree(pki.directory, folder / "certs")
     async with AsyncExitStack() as stack:
@@ -138,6 +141,7 @@ async def open_world(
                 sync=sync,
                 retries=retries,
                 retry_interval=timedelta(seconds=retry_interval),
+                receives=receives,
             ),
             clock=clock,
         )
@@ -156,8 +160,11 @@ async def open_world(
                 sync=sync,
                 retries=retries,
                 retry_interval=timedelta(seconds=retry_interval),
+                partner_actions=sends,
+                bridge_actions=receives,
             ),
         )
+        partner_change = {"unique_references": False, **partner_change}
         settings = settings_change(with_partner(_settings(config), **partner_change))
         bridge = await stack.enter_async_context(assemble(settings, now=clock, mappings=compiled_mappings()))
         listener = socket.create_server(("127.0.0.1", 0))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from bridge.flow import mend
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import Actor, CannotMend, ChangedMeanwhile, Effect, Mended
+from bridge.flow.refuse import refuse
 from bridge.ids import Key
 from bridge.store.events import get_event
 from bridge.store.jobs import get_job
@@ -55,6 +56,9 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "resolve": Action(
         about="exchange", do=lambda b, k, dry, by, why: mend.resolve(b, k, note=why, dry_run=dry, by=by)
+    ),
+    "refuse": Action(
+        about="exchange", do=lambda b, k, dry, by, why: refuse(b, k, note=why, dry_run=dry, by=by)
     ),
     "revive": Action(
         about="job", do=lambda b, k, dry, by, why: mend.revive(b, k, dry_run=dry, by=by, reason=why)

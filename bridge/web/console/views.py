@@ -4,11 +4,11 @@ Nothing here opens content: of a payload its size, type and digest are shown, of
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from bridge.flow.exchange import RESEND_OF
+from bridge.flow.exchange import ANSWER_TO, RESEND_OF
 from bridge.store.rows import (
     Direction,
     Event,
@@ -276,6 +276,15 @@ _EVENT_ACTIONS = {
 }
 
 
+def _exchange_actions(exchange: Exchange, messages: Sequence[Message]) -> tuple[str, ...]:
+    """A message that came in can be refused to its sender, once."""
+    if exchange.state != ExchangeState.ATTENTION:
+        return ()
+    came = any(m.direction is Direction.IN and m.state is not MessageState.REFUSED for m in messages)
+    answered = any(ANSWER_TO in m.values for m in messages)
+    return ("refuse", "resolve") if came and not answered else ("resolve",)
+
+
 def message_view(file: MessageFile, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
     message = file.message
     actions = _MESSAGE_ACTIONS.get((message.direction, message.state), ())
@@ -442,7 +451,7 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
         steps=steps_of(dossier.steps, lens, opened),
         messages=tuple(message_view(file, lens, replaced=resent) for file in dossier.messages),
         events=tuple(event_view(event, lens, replaced=offered_again) for event in dossier.events),
-        actions=("resolve",) if exchange.state == ExchangeState.ATTENTION else (),
+        actions=_exchange_actions(exchange, messages),
         related=tuple(line_of(other, lens) for other in dossier.related),
         more=dossier.more,
     )
