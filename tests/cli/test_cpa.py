@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bridge.flow.agreement_folder import write_file
 from bridge.ebms.cpa import read_cpa
 from bridge.errors import ConfigError
+from bridge.flow.agreement_folder import write_file
 from bridge.ids import CpaId
 
 OWN = "00000004445556667000"
