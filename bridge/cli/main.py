@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from bridge.cli import (
+    access,
     account,
     audit,
     bench,
@@ -51,6 +52,7 @@ app.add_typer(person.app, name="person")
 app.add_typer(job.app, name="job")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
+app.add_typer(access.app, name="access")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")
 app.add_typer(cpa.app, name="cpa")

@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.web.console import (
+    agreement_pages,
     content_pages,
     list_pages,
     mend_pages,
@@ -61,9 +62,16 @@ ROUTES: Sequence[Route] = (
     _post("/partners/{party}/pause", partner_pages.pause, Right.MEND),
     _post("/partners/{party}/resume", partner_pages.resume, Right.MEND),
     _post("/partners/{party}/ping", partner_pages.ping_partner, Right.MEND),
-    _get("/agreements/{cpa}", partner_pages.show_agreement, Right.LOOK),
+    _get("/agreements", agreement_pages.show_agreements, Right.LOOK),
+    _post("/agreements/check", agreement_pages.check_agreement, Right.SETUP),
+    _post("/agreements/import", agreement_pages.do_import, Right.SETUP),
+    _get("/agreements/{cpa}", agreement_pages.show_agreement, Right.LOOK),
     _get("/certificates", list_pages.show_certificates, Right.LOOK),
     _get("/certificates.ics", list_pages.give_calendar, Right.LOOK),
+    _get("/certificates.csv", list_pages.give_certificates, Right.LOOK),
+    _get("/access", list_pages.show_access, Right.AUDIT),
+    _get("/access.csv", list_pages.export_access, Right.AUDIT),
+    _get("/access.jsonl", list_pages.export_access, Right.AUDIT),
     _get("/jobs", list_pages.show_jobs, Right.LOOK),
     _get("/audit", list_pages.show_audit, Right.AUDIT),
     _get("/audit.csv", list_pages.export_audit, Right.AUDIT),
