@@ -123,6 +123,7 @@ def account_document(account: Account) -> dict[str, Any]:
         "name": account.name,
         "role": account.role,
         "state": account.state,
+        "issuedBy": account.issued_by,
         "createdAt": utc_text(account.at),
         "lastLogin": utc_text(account.seen_at) if account.seen_at else None,
         "lockedUntil": utc_text(account.locked_until) if account.locked_until else None,

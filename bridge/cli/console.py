@@ -10,9 +10,13 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from bridge.config import Settings
+from bridge.config.listeners import OidcSettings
+from bridge.errors import ConfigError
 from bridge.flow.bridge import Bridge
+from bridge.store.rows import Role
 from bridge.web.console.accounts import Lifetime
 from bridge.web.console.app import console_app
+from bridge.web.console.identity import OidcOptions, RoleRule
 from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.text import Language
 from bridge.web.tls import console_context
@@ -47,9 +51,37 @@ def console_options(settings: Settings) -> ConsoleOptions:
         timezone=ZoneInfo(console.timezone),
         language=Language(console.language),
         party_names=names | {partner.party_id: partner.name for partner in settings.partners},
-        login=settings.console_login == "local",
+        login=settings.console_login != "none",
+        local=settings.console_login in ("local", "both"),
+        oidc=_oidc(console.oidc) if console.oidc else None,
+        public_url=(console.public_url or "").rstrip("/"),
         secure=console.tls is not None or public.scheme == "https",
         lifetime=Lifetime(
             idle=timedelta(minutes=console.session_idle_minutes), most=timedelta(hours=console.session_hours)
         ),
+    )
+
+
+def _oidc(settings: OidcSettings) -> OidcOptions:
+    """The identity provider, with its secret and trust read. Raises ConfigError."""
+    try:
+        secret = (
+            settings.client_secret_file.read_text("utf-8").strip() if settings.client_secret_file else None
+        )
+        tls = ssl.create_default_context(cafile=settings.trust) if settings.trust else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(["console.oidc: client_secret_file or trust cannot be read"]) from error
+    fresh = settings.fresh_minutes
+    return OidcOptions(
+        issuer=settings.issuer,
+        client_id=settings.client_id,
+        client_secret=secret,
+        scopes=settings.scopes,
+        name_claim=settings.name_claim,
+        roles=tuple(
+            RoleRule(claim=rule.claim, value=rule.value, role=Role(rule.role)) for rule in settings.roles
+        ),
+        fresh=None if fresh is None else timedelta(minutes=fresh),
+        tls=tls,
+        timeout=timedelta(seconds=settings.timeout_seconds),
     )

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from bridge.cli.account import acting
 from bridge.cli.assemble import load_own_identities
 from bridge.cli.cpa_document import agreement_document
+from bridge.cli.opened import open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json, read_moment
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
 from bridge.config import load_settings
@@ -20,10 +22,11 @@ from bridge.ebms.cpa import read_cpa
 from bridge.ebms.cpa_create import create_cpa, read_description
 from bridge.ebms.cpa_lint import Finding, explain_cpa
 from bridge.ebms.model import PartyId
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, StoreUnavailable
 from bridge.flow.agreement_folder import write_file
 from bridge.flow.agreement_import import (
     MAX_CPA,
+    Plan,
     Side,
     is_usable,
     judge,
@@ -31,6 +34,7 @@ from bridge.flow.agreement_import import (
     read_or_none,
     side_of,
 )
+from bridge.web.console.accounts import audit
 
 app = typer.Typer(help="Agreements (CPA 2.0): judge, read, import and draft them.", no_args_is_help=True)
 
@@ -111,6 +115,7 @@ def import_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, change nothing.")
     ] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="Why: it stands in the audit log.")] = None,
     json: Json = False,
 ) -> None:
     """Check an agreement and put it in the agreements folder, whole or not at all.
@@ -130,6 +135,7 @@ def import_(
     plan = plan_import(read_cpa(octets), octets, settings.agreements.folder, replace=replace, beside=beside)
     if plan.changes and not dry_run:
         write_file(settings.agreements.folder / plan.file, octets)
+        _audit_import(config, document["cpaId"], plan, reason)
     done = {
         "action": plan.action,
         "file": plan.file,
@@ -225,6 +231,29 @@ def _print_findings(name: str, findings: tuple[Finding, ...]) -> None:
 
 
 # --- importing
+
+
+def _audit_import(config: Path, cpa_id: str, plan: Plan, reason: str | None) -> None:
+    """A line of audit, once there is a store to keep it."""
+    try:
+        with open_store(config) as opened:
+            opened.store.write_sync(
+                lambda tx: audit(
+                    tx,
+                    who=acting(),
+                    role="",
+                    way="command",
+                    action="agreement.imported",
+                    target=cpa_id,
+                    reason=reason,
+                    at=datetime.now(UTC),
+                    how=plan.action,
+                    file=plan.file,
+                    replaced=plan.replaces,
+                )
+            )
+    except (ConfigError, StoreUnavailable) as error:
+        tell(f"Not written in the audit log: {error}")
 
 
 _WORDS: Mapping[str, str] = {

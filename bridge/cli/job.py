@@ -20,9 +20,9 @@ from bridge.cli.options import (
 )
 from bridge.cli.output import local_time, print_documents, print_facts, print_table, short_keys, tell
 from bridge.flow.bridge import Bridge
-from bridge.flow.mend import Actor, Mended, revive
+from bridge.flow.mend import Actor, Mended, hurry, revive
 from bridge.ids import Key
-from bridge.store.jobs import JobFilter, get_job, list_jobs
+from bridge.store.jobs import Among, JobFilter, get_job, list_jobs
 from bridge.store.rows import Job, JobState, NoSuchRow
 from bridge.web.console.documents import job_document
 
@@ -37,6 +37,9 @@ def list_(
     before: Before = None,
     state: Annotated[JobState, typer.Option(help="In this state.")] = JobState.READY,
     kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    among: Annotated[
+        Among | None, typer.Option(help="Of the ready ones: held by a worker, or to be tried again.")
+    ] = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
@@ -44,6 +47,8 @@ def list_(
 
     Example: bridge job list --state dead
     """
+    if among is not None and state is not JobState.READY:
+        raise typer.BadParameter("only ready jobs are leased or retried", param_hint="--among")
     with open_store(config) as opened:
         wanted = JobFilter(
             state=state,
@@ -52,7 +57,9 @@ def list_(
             until=read_moment(until, opened.zone, "--until"),
         )
         start = read_before(before)
-        rows = opened.store.read_sync(lambda tx: list_jobs(tx, wanted, before=start, limit=limit))
+        rows = opened.store.read_sync(
+            lambda tx: list_jobs(tx, wanted, among=among, before=start, limit=limit)
+        )
         if json:
             print_documents(job_document(row) for row in rows)
             return
@@ -108,6 +115,27 @@ def revive_(
     async def do(bridge: Bridge, by: Actor) -> Mended:
         job = await bridge.store.read(lambda tx: _find(tx, id))
         return await revive(bridge, job.key, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
+@app.command("hurry")
+def hurry_(
+    id: Annotated[str, typer.Argument(help="A key or its beginning.")],
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Do a job now that waits for its time, such as the next attempt to deliver.
+
+    Example: bridge job hurry 01936a2b-7c3d --reason "partner is back"
+    """
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        job = await bridge.store.read(lambda tx: _find(tx, id))
+        return await hurry(bridge, job.key, dry_run=dry_run, by=by, reason=reason)
 
     tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
 

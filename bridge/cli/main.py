@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from bridge.cli import (
+    access,
     account,
     announce,
     audit,
@@ -55,6 +56,7 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
 app.add_typer(announce.app, name="announce")
+app.add_typer(access.app, name="access")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")
 app.add_typer(cpa.app, name="cpa")

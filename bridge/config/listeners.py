@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -62,6 +63,61 @@ class ConsoleTls(Section):
     key: FilePath = Field(description="PEM file: our private key.")
 
 
+class OidcRole(Section):
+    """Who gets which role: a claim of the identity provider that holds this value."""
+
+    claim: str = Field(
+        default="groups", description="Name of the claim; dots lead into it, as `realm_access.roles`."
+    )
+    value: str = Field(min_length=1, description="What the claim is, or what its list holds, exactly.")
+    role: Literal["viewer", "operator", "integrator", "privacy", "administrator"] = Field(
+        description="Role in the console."
+    )
+
+
+class OidcSettings(Section):
+    """Logging in with OpenID Connect at the identity provider of the organisation."""
+
+    issuer: str = Field(
+        pattern=r"^https?://\S+$", description="Address of the provider, exactly as its tokens say."
+    )
+    client_id: str = Field(min_length=1, description="Under which name the provider knows the console.")
+    client_secret_file: FilePath | None = Field(
+        default=None, description="File with the secret of that client. Not given: a public client."
+    )
+    scopes: tuple[str, ...] = Field(default=("openid", "profile"), description="What is asked for.")
+    name_claim: str = Field(
+        default="preferred_username", description="Claim with the name that the audit log shows."
+    )
+    roles: tuple[OidcRole, ...] = Field(
+        min_length=1, description="Who gets which role; the first that fits. Who fits none does not get in."
+    )
+    fresh_minutes: int | None = Field(
+        default=None,
+        ge=0,
+        le=1440,
+        description="A person must have logged in at the provider at most so long ago. 0: each time anew.",
+    )
+    trust: FilePath | None = Field(
+        default=None, description="PEM file: the authorities of the provider, when they are not well-known."
+    )
+    timeout_seconds: float = Field(default=10.0, gt=0, le=60, description="Longest wait for the provider.")
+
+    @model_validator(mode="after")
+    def _private(self) -> OidcSettings:
+        if not is_private(self.issuer):
+            raise ValueError("the issuer needs https; plain http is for loopback only")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes needs openid")
+        return self
+
+
+def is_private(url: str) -> bool:
+    """Whether what goes there cannot be read on the way: TLS, or loopback."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
 class ConsoleSettings(Section):
     """The pages on which operators watch the flow and mend it."""
 
@@ -73,10 +129,14 @@ class ConsoleSettings(Section):
         pattern=r"^https?://[^/\s]+/?$",
         description="Address under which people reach the console, for instance that of a proxy that ends TLS.",
     )
-    login: Literal["none", "local"] | None = Field(
+    login: Literal["none", "local", "oidc", "both"] | None = Field(
         default=None,
-        description="`local`: people log in with an account of the bridge. `none`: whoever reaches the page is an "
-        "operator; on loopback in test mode only, and the default there. Everywhere else the default is `local`.",
+        description="`local`: people log in with an account of the bridge. `oidc`: at the identity provider only. "
+        "`both`: either. `none`: whoever reaches the page is an operator; on loopback in test mode only, and the "
+        "default there. Everywhere else the default is `local`.",
+    )
+    oidc: OidcSettings | None = Field(
+        default=None, description="The identity provider, for `login` = `oidc` or `both`."
     )
     session_idle_minutes: int = Field(
         default=60, ge=5, le=1440, description="After so long without a page a person must log in again."
@@ -96,6 +156,8 @@ class ConsoleSettings(Section):
                 raise ValueError("plain HTTP is for loopback only; give console.tls")
             if self.login == "none":
                 raise ValueError("login none is for loopback only; leave console.login out or write local")
+        if (self.login in ("oidc", "both")) != (self.oidc is not None):
+            raise ValueError("login oidc and both need console.oidc, and it needs one of them")
         return self
 
 

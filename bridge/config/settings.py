@@ -162,7 +162,7 @@ class Settings(Section):
         return 443 if self.production else 8443
 
     @property
-    def console_login(self) -> Literal["none", "local"]:
+    def console_login(self) -> Literal["none", "local", "oidc", "both"]:
         """How people come into the console: what the settings say, else `none` on loopback in test mode only."""
         if self.console.login is not None:
             return self.console.login

@@ -18,7 +18,7 @@ from bridge.ebms.cpa_lint import Finding, Level, lint_cpa
 from bridge.ebms.cpa_model import Agreement
 from bridge.ebms.model import PartyId
 from bridge.errors import ConfigError
-from bridge.flow.agreement_folder import differences, find_versions, wanted_name
+from bridge.flow.agreement_folder import differences, find_versions, wanted_name, write_file
 from bridge.flow.bridge import OwnIdentity
 
 NEEDS_OWN_PARTY = "no-own-party"
@@ -107,6 +107,26 @@ def plan_import(agreement: Agreement, octets: bytes, folder: Path, *, replace: b
         return Plan(action="refused", file=versions[0].path.name, differences=(why,))
     action = "replace" if replace else "refused"
     return Plan(action=action, file=target.path.name, differences=told, replaces=_digest(target.octets))
+
+
+def import_agreement(
+    octets: bytes, folder: Path, side: Side, *, choice: str, expected: str, now: datetime
+) -> Plan:
+    """Put an agreement in place that a person looked at. `choice` is `add`, `replace` or `beside`.
+
+    `expected` is the digest of the file that was there then. Raises ConfigError when it cannot be done, also when
+    something changed meanwhile; then nothing was written.
+    """
+    findings = judge(octets, side, now=now)
+    if not is_usable(findings):
+        raise ConfigError([finding.text for finding in findings if finding.level is Level.ERROR])
+    replace, beside = choice == "replace", choice == "beside"
+    plan = plan_import(read_cpa(octets), octets, folder, replace=replace, beside=beside)
+    wanted = "replace" if replace else "add"
+    if plan.action != wanted or (replace and plan.replaces != expected):
+        raise ConfigError(["what is in the agreements folder changed meanwhile; check the agreement again"])
+    write_file(folder / plan.file, octets)
+    return plan
 
 
 def _digest(octets: bytes) -> str:

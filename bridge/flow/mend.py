@@ -35,7 +35,7 @@ from bridge.ids import EventId, Key
 from bridge.store import channels
 from bridge.store.events import EventFilter, add_event, get_event, list_events, set_event_state
 from bridge.store.exchanges import get_exchange
-from bridge.store.jobs import JobFilter, add_job, get_job, list_jobs, revive_job
+from bridge.store.jobs import JobFilter, add_job, get_job, hurry_job, list_jobs, revive_job
 from bridge.store.messages import (
     MessageFilter,
     get_message,
@@ -342,6 +342,37 @@ async def revive(bridge: Bridge, job_key: Key, *, dry_run: bool, by: Actor, reas
     await bridge.store.write(work)
     bridge.wake()
     return Mended(done=True, effects=effects)
+
+
+async def hurry(bridge: Bridge, job_key: Key, *, dry_run: bool, by: Actor, reason: str) -> Mended:
+    """Do a job now that waits for its time, such as the next attempt to deliver. Its attempts are not counted anew."""
+    job = await bridge.store.read(lambda tx: _waiting(tx, bridge, job_key))
+    effects = (Effect(kind=EffectKind.HURRY, title=job.kind, id=job.key),)
+    if dry_run:
+        return Mended(done=False, effects=effects)
+    reason = check_reason(reason)
+
+    def work(tx: Connection) -> None:
+        now = bridge.now()
+        _waiting(tx, bridge, job_key)
+        hurry_job(tx, job_key, now=now)
+        exchange = exchange_of(tx, job)
+        if exchange is not None:
+            _step(tx, exchange, now, "job.hurried", by, reason, kind=job.kind, job_id=job.key)
+        write_audit(tx, bridge, by, "job.hurried", job_key, reason, kind=job.kind)
+
+    await bridge.store.write(work)
+    bridge.wake()
+    return Mended(done=True, effects=effects)
+
+
+def _waiting(tx: Connection, bridge: Bridge, key: Key) -> Job:
+    job, now = get_job(tx, key), bridge.now()
+    if job.state is not JobState.READY or job.due <= now or (job.lease_until and job.lease_until > now):
+        raise CannotMend(
+            f"job {key} does not wait for its time: it is {job.state}, being done, or due already"
+        )
+    return job
 
 
 def _dead(tx: Connection, key: Key) -> Job:

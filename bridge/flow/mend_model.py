@@ -72,6 +72,8 @@ class EffectKind(StrEnum):
     """It asks for attention no longer."""
     REVIVE = "revive"
     """The job is tried again."""
+    HURRY = "hurry"
+    """The job is done now instead of at its time."""
     PAUSE = "pause"
     RESUME = "resume"
 

@@ -80,16 +80,7 @@ class Watch:
             _log.info(f"{name}.taken_up", files=len(stamp))
 
     def _take_agreements(self) -> None:
-        bridge, settings = self._bridge, self._bridge.settings
-        found, refused = usable_agreements(
-            load_agreements(settings.agreements.folder),
-            bridge.own,
-            now=bridge.now(),
-            production=settings.production,
-        )
-        bridge.agreements = found
-        if refused:
-            bridge.problems[AGREEMENTS] = refused
+        take_agreements(self._bridge)
 
     def _take_mappings(self) -> None:
         settings = self._bridge.settings.mappings
@@ -129,6 +120,20 @@ class Watch:
     def _trust_stamp(self) -> _Stamp:
         tls = self._bridge.settings.partner_listener.tls
         return _stamp(path for path in (tls.trust, tls.crl) if path) if tls else frozenset()
+
+
+def take_agreements(bridge: Bridge) -> None:
+    """Work by the agreements that are in the folder now. Raises ConfigError; then the former ones go on."""
+    settings = bridge.settings
+    found, refused = usable_agreements(
+        load_agreements(settings.agreements.folder),
+        bridge.own,
+        now=bridge.now(),
+        production=settings.production,
+    )
+    bridge.agreements = found
+    if refused:
+        bridge.problems[AGREEMENTS] = refused
 
 
 def checked_mappings(folder: Path) -> MappingSet:

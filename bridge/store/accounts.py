@@ -28,6 +28,12 @@ def find_account(tx: Connection, name: str) -> Account | None:
     return next(iter(fetch(tx, Account, select(tables.account).where(_account.name == name))), None)
 
 
+def find_identity(tx: Connection, issuer: str, subject: str) -> Account | None:
+    """The account of somebody for whom this identity provider vouches."""
+    query = select(tables.account).where(_account.issued_by == issuer, _account.subject == subject)
+    return next(iter(fetch(tx, Account, query)), None)
+
+
 def list_accounts(tx: Connection) -> tuple[Account, ...]:
     """By name."""
     return fetch(tx, Account, select(tables.account).order_by(_account.name))

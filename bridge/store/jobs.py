@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
@@ -41,6 +42,15 @@ class JobFilter:
     kind: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+class Among(StrEnum):
+    """A part of the ready jobs. Of these there are few enough to go through; done ones have no part."""
+
+    LEASED = "leased"
+    """What a worker holds."""
+    RETRIED = "retried"
+    """What was tried before and is to be tried again."""
 
 
 def add_job(
@@ -172,6 +182,14 @@ def revive_job(tx: Connection, key: Key, *, due: datetime) -> None:
         raise NoSuchRow(f"no dead job with key {key}")
 
 
+def hurry_job(tx: Connection, key: Key, *, now: datetime) -> None:
+    """Make a ready job due now, unless a worker holds it. Raises NoSuchRow."""
+    free = or_(_job.lease_until.is_(None), _job.lease_until <= now)
+    waits = and_(_job.key == key, _job.state == JobState.READY, _job.due > now, free)
+    if tx.execute(update(tables.job).where(waits).values(due=now)).rowcount != 1:
+        raise NoSuchRow(f"no job with key {key} that waits for its time")
+
+
 def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> int:
     """End the ready jobs of this kind about it, leased or not; how many. A holder gets LeaseLost."""
     about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)
@@ -229,10 +247,20 @@ def bring_forward(tx: Connection, *, now: datetime, lease: timedelta) -> int:
 
 
 def list_jobs(
-    tx: Connection, wanted: JobFilter, *, before: Key | None = None, limit: int = 50
+    tx: Connection,
+    wanted: JobFilter,
+    *,
+    among: Among | None = None,
+    before: Key | None = None,
+    limit: int = 50,
 ) -> tuple[Job, ...]:
-    """Newest first; the key of the last one is the next page's `before`."""
-    return fetch(tx, Job, page_of_jobs(wanted, before=before, limit=limit))
+    """Newest first; the key of the last one is the next page's `before`. `among` is for ready jobs only."""
+    query = page_of_jobs(wanted, before=before, limit=limit)
+    if among is not None:
+        assert wanted.state is JobState.READY, "only ready jobs are leased or retried"
+        held = _job.leased_by.is_not(None)
+        query = query.where(held if among is Among.LEASED else and_(_job.attempts > 0, ~held))
+    return fetch(tx, Job, query)
 
 
 def page_of_jobs(wanted: JobFilter, *, before: Key | None, limit: int) -> Select[Any]:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -104,6 +105,12 @@ def _axe() -> str:
 @pytest.fixture
 async def page(closed: Any, tmp_path: Path) -> AsyncIterator[Page]:  # noqa: F811
     """A tab on the console with login, in a browser of its own."""
+    async with chromium(tmp_path, f"http://127.0.0.1:{closed.addresses[0][1]}") as page:
+        yield page
+
+
+@asynccontextmanager
+async def chromium(tmp_path: Path, base: str) -> AsyncIterator[Page]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium on this machine")
@@ -127,7 +134,7 @@ async def page(closed: Any, tmp_path: Path) -> AsyncIterator[Page]:  # noqa: F81
             async with session.get(f"http://127.0.0.1:{port}/json") as answer:
                 target = next(t for t in await answer.json() if t["type"] == "page")
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                yield Page(socket, f"http://127.0.0.1:{closed.addresses[0][1]}")
+                yield Page(socket, base)
     finally:
         process.terminate()
         await process.wait()

@@ -6,7 +6,7 @@ A locked account is answered as a wrong password is: nobody learns from the answ
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -20,6 +20,7 @@ from bridge.store.accounts import (
     end_session,
     end_sessions,
     find_account,
+    find_identity,
     find_session,
     forget_sessions,
     get_account,
@@ -28,8 +29,10 @@ from bridge.store.accounts import (
 )
 from bridge.store.audit import add_audit
 from bridge.store.keys import KeyMaker
+from bridge.store.reveals import end_reveals
 from bridge.store.rows import Account, AccountState, Audit, Role, Session
 from bridge.store.unit import Store
+from bridge.web.console.identity import Person, SignInRefused
 from bridge.web.console.passwords import (
     ONE_TIME,
     hash_password,
@@ -95,6 +98,45 @@ async def log_in_by_link(store: Store, token: str, *, now: datetime, lifetime: L
     return await store.write(work)
 
 
+def open_for_person(
+    tx: Connection, issuer: str, person: Person, *, now: datetime, lifetime: Lifetime
+) -> Opened:
+    """A session for whom the identity provider vouches; the account is made the first time. Raises SignInRefused.
+
+    The role is what the provider says now: one that changed ends the other sessions.
+    """
+    account = find_identity(tx, issuer, person.subject)
+    if account is None:
+        account = Account(
+            key=_keys(now),
+            name=person.name,
+            role=person.role,
+            state=AccountState.ACTIVE,
+            issued_by=issuer,
+            subject=person.subject,
+            at=now,
+        )
+        if not add_account(tx, account):
+            raise SignInRefused("taken", "another account has this name")
+        audit(tx, who=person.name, role=person.role, action="account.added", target=person.name, at=now)
+    if account.state is AccountState.CLOSED:
+        raise SignInRefused("closed", "the account is closed")
+    if account.role is not person.role:
+        end_sessions(tx, account.key)
+        change_account(tx, account.key, role=person.role)
+        account = replace(account, role=person.role)
+        audit(
+            tx,
+            who=account.name,
+            role=account.role,
+            action="account.changed",
+            target=account.name,
+            at=now,
+            role_given=person.role,
+        )
+    return open_session(tx, account, now=now, lifetime=lifetime)
+
+
 def open_session(tx: Connection, account: Account, *, now: datetime, lifetime: Lifetime) -> Opened:
     """A new session with a fresh token, and a line of audit."""
     token = secrets.token_urlsafe(32)
@@ -131,6 +173,7 @@ async def log_out(store: Store, account: Account, digest: str, *, now: datetime)
 
     def work(tx: Connection) -> None:
         end_session(tx, digest)
+        end_reveals(tx, digest)
         audit(tx, who=account.name, role=account.role, action="login.ended", at=now)
 
     await store.write(work)
@@ -181,7 +224,7 @@ def reset_account(store: Store, name: str, *, now: datetime, by: str) -> str:
     hashed = hash_password_now(password)
 
     def work(tx: Connection) -> None:
-        account = _named(tx, name)
+        account = _own(tx, name)
         change_account(
             tx,
             account.key,
@@ -202,7 +245,7 @@ def change_role(store: Store, name: str, role: Role, *, now: datetime, by: str) 
     """Give an account another role; it must log in anew. Raises ConfigError."""
 
     def work(tx: Connection) -> None:
-        account = _named(tx, name)
+        account = _own(tx, name)
         change_account(tx, account.key, role=role)
         end_sessions(tx, account.key)
         audit(
@@ -229,7 +272,7 @@ def make_link(store: Store, name: str, *, now: datetime, by: str) -> str:
     token = secrets.token_urlsafe(32)
 
     def work(tx: Connection) -> None:
-        account = _named(tx, name)
+        account = _own(tx, name)
         if account.state is AccountState.CLOSED:
             raise ConfigError([f"account {name}: is closed"])
         change_account(tx, account.key, link=digest_of(token), link_until=now + LINK)
@@ -293,6 +336,15 @@ def _named(tx: Connection, name: str) -> Account:
     account = find_account(tx, name)
     if account is None:
         raise ConfigError([f"account {name}: there is none; `bridge account list` shows all"])
+    return account
+
+
+def _own(tx: Connection, name: str) -> Account:
+    account = _named(tx, name)
+    if account.issued_by is not None:
+        raise ConfigError(
+            [f"account {name}: belongs to {account.issued_by}, which says who it is and what it may"]
+        )
     return account
 
 

@@ -8,9 +8,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bridge.flow.bridge import Bridge
-from bridge.web.console import guard, live
+from bridge.web.console import guard, live, oidc_pages
+from bridge.web.console.provider import Provider
 from bridge.web.console.render import RENDERER, Renderer, page
 from bridge.web.console.routes import RIGHTS_OF_ROUTES, add_routes
+from bridge.web.console.session_pages import LOG_OUT_THERE
 from bridge.web.console.settings import SETTINGS, ConsoleOptions
 from bridge.web.console.state import BRIDGE, NOW, STORE
 
@@ -27,6 +29,9 @@ def console_app(bridge: Bridge, *, settings: ConsoleOptions) -> web.Application:
     app[NOW] = bridge.now
     app[SETTINGS] = settings
     app[RENDERER] = Renderer()
+    if settings.oidc is not None:
+        app[oidc_pages.PROVIDER] = Provider(settings.oidc, now=bridge.now)
+        app[LOG_OUT_THERE] = oidc_pages.log_out_there
     app[live.PULSE] = live.Pulse(bridge.store, interval=settings.poll)
     app.cleanup_ctx.append(live.keep_pulse)
     app.on_shutdown.append(live.stop_pulse)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.flow.causes import Cause
-from bridge.store.rows import Audit, Event, Exchange, Job, Message, Step
+from bridge.store.rows import Access, Audit, Event, Exchange, Job, Message, Step
 from bridge.web.console.dossier import Dossier, MessageFile
 from bridge.web.console.turn import whose_turn
 from bridge.web.console.views import utc_text
@@ -158,6 +158,24 @@ def cause_document(cause: Cause) -> Document:
         "oldest": utc_text(cause.oldest),
         "newest": utc_text(cause.newest),
         "example": cause.sample,
+    }
+
+
+def access_document(line: Access) -> Document:
+    """One decision about a lookup. The question and the answer themselves are not in it."""
+    return {
+        "key": line.key,
+        "at": utc_text(line.at),
+        "outcome": line.outcome,
+        "status": line.status,
+        "reader": line.reader,
+        "via": line.via,
+        "type": line.type,
+        "id": line.id,
+        "level": line.level,
+        "policy": line.policy,
+        "reason": line.reason,
+        "traceId": line.trace_id,
     }
 
 

@@ -11,10 +11,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bridge.log import get_logger
-from bridge.store.rows import Role
+from bridge.store.rows import Account, Role
 from bridge.web.console.accounts import find_visitor
 from bridge.web.console.rights import Right
-from bridge.web.console.settings import SETTINGS
+from bridge.web.console.settings import SETTINGS, ConsoleOptions
 from bridge.web.console.state import NOW, STORE
 from bridge.web.console.visitor import (
     FORM_FIELD,
@@ -152,7 +152,7 @@ async def _visitor(request: web.Request) -> tuple[Visitor, bool]:
             lifetime=settings.lifetime,
             touch=request.path != STREAM,
         )
-        if found is not None:
+        if found is not None and _vouched(found[1], settings):
             session, account = found
             visitor = Visitor(
                 name=account.name, role=account.role, token=token, account=account, session=session
@@ -163,6 +163,13 @@ async def _visitor(request: web.Request) -> tuple[Visitor, bool]:
     if settings.login:
         return Visitor(token=token), not visit
     return Visitor(name=LOCAL, role=Role.OPERATOR, token=token), not visit
+
+
+def _vouched(account: Account, settings: ConsoleOptions) -> bool:
+    """Whether this kind of account may be logged in now: the settings may have changed since it did."""
+    if account.issued_by is None:
+        return settings.local
+    return settings.oidc is not None and account.issued_by == settings.oidc.issuer
 
 
 def _right(request: web.Request, rights: RightsOfRoutes) -> Right:

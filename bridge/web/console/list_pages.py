@@ -1,48 +1,81 @@
 """Plain lists: jobs, the audit log, certificates."""
 
 import csv
+import hashlib
 import io
 import json
-from datetime import timedelta
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from aiohttp import web
 
 from bridge.ids import Key
+from bridge.store.access import AccessFilter, list_accesses
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.jobs import JobFilter, list_jobs
-from bridge.store.rows import Audit, JobState
+from bridge.store.jobs import Among, JobFilter, list_jobs
+from bridge.store.rows import Access, AccessOutcome, Audit, Job, JobState
 from bridge.web.console.accounts import audit
-from bridge.web.console.documents import audit_document
+from bridge.web.console.documents import Document, access_document, audit_document
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
 from bridge.web.console.overview import certificates_in_use
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.views import utc_text
 from bridge.web.console.visitor import visitor_of
 
 PAGE_SIZE = 50
 MOST_EXPORTED = 100_000
+AUDIT_COLUMNS = ("at", "who", "role", "way", "action", "target", "reason", "detail", "key")
 AUDIT_NAMES = ("who", "action", "target", "since", "until")
 
 
+JOBS = {
+    "dead": (JobState.DEAD, None),
+    "ready": (JobState.READY, None),
+    "retried": (JobState.READY, Among.RETRIED),
+    "leased": (JobState.READY, Among.LEASED),
+}
+"""The lists of the page of jobs, by what stands in its address."""
+
+
 async def show_jobs(request: web.Request) -> web.Response:
-    state = request.query.get("state", JobState.DEAD)
-    if state not in (JobState.DEAD, JobState.READY):
+    state = request.query.get("state", "dead")
+    if state not in JOBS:
         raise web.HTTPBadRequest
-    before, lens = _before(request), lens_of(request)
-    wanted = JobFilter(state=JobState(state))
-    jobs = await request.app[STORE].read(lambda tx: list_jobs(tx, wanted, before=before, limit=PAGE_SIZE + 1))
+    wanted, among = JobFilter(state=JOBS[state][0]), JOBS[state][1]
+    before, lens, now = _before(request), lens_of(request), request.app[NOW]()
+    jobs = await request.app[STORE].read(
+        lambda tx: list_jobs(tx, wanted, among=among, before=before, limit=PAGE_SIZE + 1)
+    )
     return page(
         request,
         "jobs.html",
         page="jobs",
         state=state,
+        states=list(JOBS),
         jobs=[
-            {"job": job, "due": lens.moment(job.due), "at": lens.moment(job.at)} for job in jobs[:PAGE_SIZE]
+            {
+                "job": job,
+                "due": lens.moment(job.due),
+                "at": lens.moment(job.at),
+                "until": lens.moment(job.lease_until) if job.lease_until else None,
+                "actions": _actions(job, now),
+            }
+            for job in jobs[:PAGE_SIZE]
         ],
         older=f"/jobs?state={state}&before={jobs[PAGE_SIZE - 1].key}" if len(jobs) > PAGE_SIZE else "",
     )
+
+
+def _actions(job: Job, now: datetime) -> tuple[str, ...]:
+    """What can be done about a job now: names of `mend_pages.ACTIONS`."""
+    if job.state is JobState.DEAD:
+        return ("revive",)
+    held = job.lease_until is not None and job.lease_until > now
+    return ("hurry",) if job.due > now and not held else ()
 
 
 async def show_audit(request: web.Request) -> web.Response:
@@ -75,39 +108,148 @@ async def export_audit(request: web.Request) -> web.Response:
     wanted, _, problem = _audit_filter(request)
     if problem:
         raise web.HTTPBadRequest
-    store, visitor, now = request.app[STORE], visitor_of(request), request.app[NOW]()
-    as_csv = request.path.endswith(".csv")
-    lines = await store.read(lambda tx: list_audit(tx, wanted, limit=MOST_EXPORTED))
-    await store.write(
+    lines = await request.app[STORE].read(lambda tx: list_audit(tx, wanted, limit=MOST_EXPORTED))
+    await _audit_export(request, "audit.exported", len(lines))
+    documents = [audit_document(line) for line in lines]
+    if request.path.endswith(".csv"):
+        rows = [document | {"detail": json.dumps(document["detail"])} for document in documents]
+        return _download(_table(rows, AUDIT_COLUMNS), "audit.csv", "text/csv")
+    text = "".join(f"{json.dumps(document)}\n" for document in documents)
+    return _download(text, "audit.jsonl", "application/x-ndjson")
+
+
+ACCESS_NAMES = ("outcome", "reader", "type", "id", "since", "until")
+
+
+async def show_access(request: web.Request) -> web.Response:
+    """Every decision about a lookup at the source: who asked for what, on whose word, and what was decided."""
+    wanted, values, problem = _access_filter(request)
+    before, lens = _before(request), lens_of(request)
+    lines: tuple[Access, ...] = ()
+    if not problem:
+        lines = await request.app[STORE].read(
+            lambda tx: list_accesses(tx, wanted, before=before, limit=PAGE_SIZE + 1)
+        )
+    query = {name: text for name, text in values.items() if text}
+    path = request.rel_url.with_query(query)
+    last = lines[PAGE_SIZE - 1].key if len(lines) > PAGE_SIZE else None
+    return page(
+        request,
+        "access.html",
+        status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        page="access",
+        values=values,
+        problem=problem,
+        outcomes=list(AccessOutcome),
+        lines=[
+            {"line": line, "at": lens.moment(line.at), "reader": lens.name(line.reader)}
+            for line in lines[:PAGE_SIZE]
+        ],
+        older=str(path.update_query(before=last)) if last else "",
+        export=str(path.with_path("/access.csv").with_query(query)),
+        export_json=str(path.with_path("/access.jsonl").with_query(query)),
+    )
+
+
+async def export_access(request: web.Request) -> web.Response:
+    """The decisions of the filter as CSV or JSON lines, newest first. Exporting is audited."""
+    wanted, _, problem = _access_filter(request)
+    if problem:
+        raise web.HTTPBadRequest
+    lines = await request.app[STORE].read(lambda tx: list_accesses(tx, wanted, limit=MOST_EXPORTED))
+    await _audit_export(request, "access.exported", len(lines))
+    documents = [access_document(line) for line in lines]
+    if request.path.endswith(".csv"):
+        return _download(_table(documents, ACCESS_COLUMNS), "access.csv", "text/csv")
+    text = "".join(f"{json.dumps(document)}\n" for document in documents)
+    return _download(text, "access.jsonl", "application/x-ndjson")
+
+
+ACCESS_COLUMNS = (
+    "at",
+    "outcome",
+    "reader",
+    "via",
+    "type",
+    "id",
+    "level",
+    "policy",
+    "reason",
+    "traceId",
+    "key",
+)
+
+
+def _access_filter(request: web.Request) -> tuple[AccessFilter, dict[str, str], bool]:
+    values = {name: request.query.get(name, "").strip()[:200] for name in ACCESS_NAMES}
+    if any(may_be_bsn(text) or not text.isprintable() for text in values.values()):
+        return AccessFilter(), dict.fromkeys(ACCESS_NAMES, ""), True
+    zone = request.app[SETTINGS].timezone
+    try:
+        since, until = (parse_time(values[n], zone) if values[n] else None for n in ("since", "until"))
+        outcome = AccessOutcome(values["outcome"]) if values["outcome"] else None
+    except ValueError:
+        return AccessFilter(), dict.fromkeys(ACCESS_NAMES, ""), True
+    given = {name: values[name] or None for name in ("reader", "type", "id")}
+    return AccessFilter(**given, outcome=outcome, since=since, until=until), values, False
+
+
+async def _audit_export(request: web.Request, action: str, lines: int) -> None:
+    visitor, now = visitor_of(request), request.app[NOW]()
+    await request.app[STORE].write(
         lambda tx: audit(
             tx,
             who=visitor.name,
             role=str(visitor.role or ""),
-            action="audit.exported",
+            action=action,
             at=now,
-            lines=str(len(lines)),
+            lines=str(lines),
         )
     )
-    text = _csv(lines) if as_csv else "".join(f"{json.dumps(audit_document(line))}\n" for line in lines)
-    name = "audit.csv" if as_csv else "audit.jsonl"
+
+
+def _download(text: str, name: str, content_type: str) -> web.Response:
+    """A file, with its digest, so that whoever keeps it can show that it is the same (RFC 9530)."""
+    body = text.encode()
+    digest = b64encode(hashlib.sha256(body).digest()).decode()
     return web.Response(
-        text=text,
-        content_type="text/csv" if as_csv else "application/x-ndjson",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        body=body,
+        content_type=content_type,
+        charset="utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Digest": f"sha-256=:{digest}:",
+        },
     )
 
 
-def _csv(lines: tuple[Audit, ...]) -> str:
-    """A spreadsheet must not take what people typed for a formula."""
+def _table(documents: Iterable[Document], names: Sequence[str]) -> str:
+    """CSV. A spreadsheet must not take what people typed for a formula."""
     out = io.StringIO()
     writer = csv.writer(out)
-    names = ("at", "who", "role", "way", "action", "target", "reason", "detail", "key")
     writer.writerow(names)
-    for line in lines:
-        document = audit_document(line) | {"detail": json.dumps(dict(line.detail))}
-        cells = [str(document[name] or "") for name in names]
+    for document in documents:
+        cells = ["" if document[name] is None else str(document[name]) for name in names]
         writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
     return out.getvalue()
+
+
+async def give_certificates(request: web.Request) -> web.Response:
+    """The certificates in use as CSV."""
+    endings = certificates_in_use(request.app[BRIDGE], now=request.app[NOW]())
+    documents = [
+        {
+            "use": ending.use,
+            "subject": ending.subject,
+            "ends": utc_text(ending.ends),
+            "days": ending.days,
+            "sha256": ending.id,
+        }
+        for ending in endings
+    ]
+    return _download(
+        _table(documents, ("use", "subject", "ends", "days", "sha256")), "certificates.csv", "text/csv"
+    )
 
 
 async def show_certificates(request: web.Request) -> web.Response:

@@ -60,6 +60,9 @@ ACTIONS: Mapping[str, Action] = {
     "refuse": Action(
         about="exchange", do=lambda b, k, dry, by, why: refuse(b, k, note=why, dry_run=dry, by=by)
     ),
+    "hurry": Action(
+        about="job", do=lambda b, k, dry, by, why: mend.hurry(b, k, dry_run=dry, by=by, reason=why)
+    ),
     "revive": Action(
         about="job", do=lambda b, k, dry, by, why: mend.revive(b, k, dry_run=dry, by=by, reason=why)
     ),

@@ -3,21 +3,23 @@
 from http import HTTPStatus
 
 from aiohttp import web
+from sqlalchemy import Connection
 
 from bridge.config import PartnerSettings
-from bridge.ebms.cpa_lint import explain_cpa, lint_cpa
-from bridge.ebms.cpa_model import Agreement
 from bridge.errors import BridgeError
 from bridge.flow import mend
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import CannotMend
 from bridge.flow.ping import ping
 from bridge.store.channels import list_channels
+from bridge.store.exchanges import ExchangeFilter, list_exchanges
+from bridge.store.rows import ExchangeDirection
 from bridge.web.console.accounts import audit
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.views import Lens, Moment
 
 HUB = "hub"
 
@@ -51,37 +53,6 @@ async def ping_partner(request: web.Request) -> web.Response:
     return await _partners(request, about=partner.party_id, said=asked.reached, why=asked.reason)
 
 
-async def show_agreement(request: web.Request) -> web.Response:
-    bridge = request.app[BRIDGE]
-    found = [a for a in bridge.agreements.agreements if a.cpa_id == request.match_info["cpa"]]
-    if not found:
-        raise web.HTTPNotFound
-    return page(
-        request,
-        "agreement.html",
-        page="partners",
-        cpa_id=found[0].cpa_id,
-        agreements=[
-            {"lines": explain_cpa(agreement), "findings": _findings(bridge, agreement)} for agreement in found
-        ],
-    )
-
-
-def _findings(bridge: Bridge, agreement: Agreement) -> list[dict[str, str]]:
-    found = lint_cpa(
-        agreement,
-        own_parties=[own.party_id for own in bridge.own],
-        own_certificates=[pair.certificate for own in bridge.own for pair in own.keys],
-        now=bridge.now(),
-        production=bridge.settings.production,
-    )
-    tones = {"error": "failed", "warning": "waiting"}
-    return [
-        {"tone": tones.get(str(f.level), "info"), "level": str(f.level), "where": f.where, "text": f.text}
-        for f in found
-    ]
-
-
 async def _hold(request: web.Request, *, pausing: bool) -> web.Response:
     party, reason = request.match_info["party"], await field(request, "reason")
     bridge = request.app[BRIDGE]
@@ -105,7 +76,10 @@ def _partner(bridge: Bridge, party: str) -> PartnerSettings:
 async def _partners(request: web.Request, *, about: str = "", said: str = "", why: str = "") -> web.Response:
     """Every partner and the hub. `said` is what came of asking one of them."""
     bridge, lens = request.app[BRIDGE], lens_of(request)
-    channels = {c.endpoint: c for c in await request.app[STORE].read(list_channels)}
+    parties = [partner.party_id for partner in bridge.settings.partners]
+    channels, seen = await request.app[STORE].read(
+        lambda tx: ({c.endpoint: c for c in list_channels(tx)}, {p: _last_seen(tx, p, lens) for p in parties})
+    )
     ends = [(p.party_id, p.name, p.party_id, ", ".join(p.events)) for p in bridge.settings.partners]
     ends.append((HUB, lens.words("hub"), bridge.settings.hub.base_url, ""))
     return page(
@@ -124,11 +98,34 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
                 "events": events,
                 "channel": channels.get(party),
                 "agreements": _agreements(bridge, party),
+                "endpoints": _endpoints(bridge, party),
+                "seen": seen.get(party, {}),
                 "pings": party != HUB,
             }
             for party, name, id, events in ends
         ],
     )
+
+
+def _last_seen(tx: Connection, party: str, lens: Lens) -> dict[str, Moment]:
+    """When the newest exchange each way began."""
+    found = {}
+    for direction in ExchangeDirection:
+        wanted = ExchangeFilter(partner=party, direction=direction)
+        for exchange in list_exchanges(tx, wanted, limit=1):
+            found[str(direction)] = lens.moment(exchange.started_at)
+    return found
+
+
+def _endpoints(bridge: Bridge, party: str) -> list[str]:
+    """Where the agreements say that this party takes messages."""
+    found = {
+        other.default_channel.transport.endpoint_url("allPurpose")
+        for agreement in bridge.agreements.agreements
+        for other in agreement.parties
+        if any(party_id.value == party for party_id in other.party_ids)
+    }
+    return sorted(url for url in found if url)
 
 
 def _agreements(bridge: Bridge, party: str) -> list[str]:

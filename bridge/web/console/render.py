@@ -113,6 +113,8 @@ def html(text: str, language: Language, *, status: int = 200) -> web.Response:
 
 def _in_language(request: web.Request, language: Language) -> str:
     """This page in another language; what does not belong in an address is not put in one again."""
+    if request.path.startswith("/login/"):
+        return f"/login?lang={language}"
     if request.match_info.http_exception is not None or any(map(may_be_bsn, request.query.values())):
         return f"/?lang={language}"
     return str(request.rel_url.update_query(lang=language.value))

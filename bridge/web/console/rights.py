@@ -28,6 +28,8 @@ class Right(StrEnum):
     """Try mappings and see what a replay would change."""
     MEND = "mend"
     """Replay, send again, settle, revive, pause and resume."""
+    SETUP = "setup"
+    """Put an agreement in place."""
     AUDIT = "audit"
     """See who did and saw what."""
 

@@ -1,5 +1,6 @@
 """Logging in and out, and one's own account."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
@@ -13,23 +14,28 @@ from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW, STORE
 from bridge.web.console.visitor import drop_cookie, session_cookie, set_cookie, visit_cookie, visitor_of
 
+LOG_OUT_THERE = web.AppKey[Callable[[web.Request], Awaitable[web.Response]]]("log_out_there")
+"""Ends a session at the identity provider too."""
+
 
 async def show_login(request: web.Request) -> web.Response:
     if visitor_of(request).role is not None:
         raise web.HTTPSeeOther("/")
-    return _login_page(request, HTTPStatus.OK, back=request.query.get("next", ""), problem="")
+    return login_page(request, HTTPStatus.OK, back=request.query.get("next", ""), problem="")
 
 
 async def log_in(request: web.Request) -> web.StreamResponse:
     settings = request.app[SETTINGS]
     if not settings.login:
         raise web.HTTPSeeOther("/")
+    if not settings.local:
+        raise web.HTTPForbidden
     name, password, back = [await field(request, name) for name in ("name", "password", "next")]
     opened = await open_by_password(
         request.app[STORE], name.strip(), password, now=request.app[NOW](), lifetime=settings.lifetime
     )
     if opened is None:
-        return _login_page(request, HTTPStatus.FORBIDDEN, back=back, problem="login.wrong")
+        return login_page(request, HTTPStatus.FORBIDDEN, back=back, problem="login.wrong")
     return _enter(request, opened, back)
 
 
@@ -38,12 +44,12 @@ async def use_link(request: web.Request) -> web.StreamResponse:
     settings = request.app[SETTINGS]
     token = request.match_info["token"]
     opened = None
-    if settings.login and request.method == "GET":
+    if settings.login and settings.local and request.method == "GET":
         opened = await log_in_by_link(
             request.app[STORE], token, now=request.app[NOW](), lifetime=settings.lifetime
         )
     if opened is None:
-        return _login_page(request, HTTPStatus.FORBIDDEN, back="", problem="login.link_used")
+        return login_page(request, HTTPStatus.FORBIDDEN, back="", problem="login.link_used")
     return _enter(request, opened, "")
 
 
@@ -51,6 +57,10 @@ async def log_out(request: web.Request) -> web.StreamResponse:
     visitor = visitor_of(request)
     if visitor.account is not None and visitor.session is not None:
         await end_session(request.app[STORE], visitor.account, visitor.session.token, now=request.app[NOW]())
+    if visitor.account is not None and visitor.account.issued_by is not None:
+        there = await request.app[LOG_OUT_THERE](request)
+        drop_cookie(request, there, session_cookie(request))
+        return there
     response = web.HTTPSeeOther("/login")
     drop_cookie(request, response, session_cookie(request))
     raise response
@@ -100,7 +110,9 @@ def is_own_path(text: str) -> bool:
     return text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
 
 
-def _login_page(request: web.Request, status: int, *, back: str, problem: str) -> web.Response:
+def login_page(request: web.Request, status: int, *, back: str, problem: str) -> web.Response:
+    """What is wrong, if anything, and the ways to log in that the settings allow."""
+    settings = request.app[SETTINGS]
     return page(
         request,
         "login.html",
@@ -108,6 +120,8 @@ def _login_page(request: web.Request, status: int, *, back: str, problem: str) -
         page="login",
         back=back if is_own_path(back) else "",
         problem=problem,
+        local=settings.local,
+        oidc=settings.oidc is not None,
     )
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from bridge.web.console.accounts import Lifetime
+from bridge.web.console.identity import OidcOptions
 from bridge.web.console.text import Language
 
 
@@ -26,6 +27,11 @@ class ConsoleOptions:
     poll: timedelta = timedelta(seconds=1)
     login: bool = False
     secure: bool = False
+    local: bool = True
+    """Whether people may log in with an account of the bridge."""
+    oidc: OidcOptions | None = None
+    public_url: str = ""
+    """Without a slash at its end; empty: where the browser says that it is."""
     lifetime: Lifetime = field(default_factory=Lifetime)
 
 

@@ -72,10 +72,17 @@ def visit_cookie(request: web.Request) -> str:
     return "__Host-visit" if request.app[SETTINGS].secure else "visit"
 
 
-def set_cookie(request: web.Request, response: web.StreamResponse, name: str, token: str) -> None:
+def sign_in_cookie(request: web.Request) -> str:
+    """The cookie of a browser that was sent to the identity provider."""
+    return "__Host-signin" if request.app[SETTINGS].secure else "signin"
+
+
+def set_cookie(
+    request: web.Request, response: web.StreamResponse, name: str, token: str, *, samesite: str = "Strict"
+) -> None:
     """Until the browser closes, unreadable for scripts, never sent along from other sites."""
     response.set_cookie(
-        name, token, httponly=True, samesite="Strict", secure=request.app[SETTINGS].secure, path="/"
+        name, token, httponly=True, samesite=samesite, secure=request.app[SETTINGS].secure, path="/"
     )
 
 

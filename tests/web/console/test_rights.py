@@ -12,7 +12,7 @@ from bridge.web.console.rights import RIGHTS, Right, may
 from bridge.web.console.routes import RIGHTS_OF_ROUTES, ROUTES
 from bridge.web.console.visitor import Visitor
 
-FOR_ANYONE = {"/static/{name}", "/login", "/login/{token}"}
+FOR_ANYONE = {"/static/{name}", "/login", "/login/{token}", "/login/oidc", "/login/oidc/callback"}
 
 
 def test_every_route_of_the_application_has_a_right(bridge: Any, options: Any) -> None:

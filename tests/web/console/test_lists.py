@@ -1,0 +1,140 @@
+"""The plain lists: access log, jobs, certificates, and what is downloaded of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from base64 import b64encode
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bridge.store.access import add_access
+from bridge.store.audit import AuditFilter, list_audit
+from bridge.store.jobs import add_job, claim_jobs, get_job, retry_job
+from bridge.store.rows import Access, AccessOutcome, Role
+from tests.web.console.conftest import NOW, START
+
+READER = "00000001112223334000"
+
+
+@pytest.fixture
+def decisions(seeder: Any, store: Any) -> Any:
+    """An allowed lookup and a denied one."""
+
+    def add(outcome: AccessOutcome, id: str) -> Access:
+        access = Access(
+            key=seeder.keys(START),
+            at=START,
+            trace_id="0" * 32,
+            span_id="0" * 16,
+            status="Ok",
+            outcome=outcome,
+            reader=READER,
+            via=READER,
+            type="meldingen",
+            id=id,
+            level=1,
+            policy="veilig-thuis",
+            request='{"bsn": "999900092"}',
+            response="{}",
+        )
+        store.write_sync(lambda tx: add_access(tx, access))
+        return access
+
+    return add(AccessOutcome.ALLOWED, "one"), add(AccessOutcome.DENIED, "=two")
+
+
+async def test_access_log_tells_who_asked_for_what_and_what_was_decided(enter: Any, decisions: Any) -> None:
+    page = await (await enter(Role.PRIVACY)).get("/access")
+    for told in ("toegestaan", "geweigerd", "Politie Eenheid Oost", "veilig-thuis"):
+        assert told in page
+    assert "999900092" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"), [("outcome=denied", "=two"), ("id=one", "one"), ("reader=x", "")]
+)
+async def test_access_log_is_filtered_by_its_address(
+    enter: Any, decisions: Any, query: str, shown: str
+) -> None:
+    page = await (await enter(Role.PRIVACY)).get(f"/access?{query}")
+    found = [id for id in ("one", "=two") if f"meldingen {id}<" in page]
+    assert found == ([shown] if shown else [])
+
+
+@pytest.mark.parametrize("query", ["id=999900092", "outcome=maybe", "since=soon"])
+async def test_wrong_filter_of_the_access_log_is_told(enter: Any, decisions: Any, query: str) -> None:
+    page = await (await enter(Role.PRIVACY)).get(f"/access?{query}", status=400)
+    assert "999900092" not in page
+
+
+@pytest.mark.parametrize("path", ["/access", "/access.csv", "/access.jsonl"])
+async def test_access_log_is_not_for_operators(enter: Any, decisions: Any, path: str) -> None:
+    await (await enter(Role.OPERATOR)).get(path, status=403)
+
+
+async def test_download_has_its_digest_and_is_a_line_of_audit(enter: Any, decisions: Any, store: Any) -> None:
+    officer = await enter(Role.PRIVACY)
+    async with officer.ask("GET", "/access.csv") as answer:
+        body = await answer.read()
+        digest = b64encode(hashlib.sha256(body).digest()).decode()
+        assert answer.headers["Content-Digest"] == f"sha-256=:{digest}:"
+        assert answer.headers["Cache-Control"] == "no-store"
+    rows = list(csv.DictReader(io.StringIO(body.decode())))
+    assert [row["id"] for row in rows] == ["'=two", "one"]
+    assert b"999900092" not in body
+    lines = (await officer.get("/access.jsonl")).splitlines()
+    assert [json.loads(line)["outcome"] for line in lines] == ["denied", "allowed"]
+    told = store.read_sync(lambda tx: list_audit(tx, AuditFilter(action="access.exported")))
+    assert [line.detail["lines"] for line in told] == ["2", "2"]
+
+
+async def test_certificates_are_downloaded_as_a_table(browser: Any, bridge: Any) -> None:
+    rows = list(csv.DictReader(io.StringIO(await browser.get("/certificates.csv"))))
+    assert rows
+    assert {len(row["sha256"]) for row in rows} == {64}
+    assert sorted(row["ends"] for row in rows) == [row["ends"] for row in rows]
+
+
+@pytest.fixture
+def job(seeder: Any, store: Any) -> Any:
+    """A delivery that failed once and waits an hour for its next attempt."""
+    message = seeder.message(seeder.exchange())
+    key = seeder.keys(START)
+
+    def work(tx: Any) -> None:
+        add_job(tx, key=key, kind="deliver", subject_key=message.key, due=START, at=START)
+        (held,) = claim_jobs(tx, now=START, worker="one", lease=timedelta(minutes=2), limit=1)
+        retry_job(tx, held, due=NOW + timedelta(hours=1), reason="refused", at=START)
+
+    store.write_sync(work)
+    return key
+
+
+async def test_job_that_waits_is_done_now_with_a_reason(browser: Any, job: Any, store: Any) -> None:
+    assert f"/mend/hurry/{job}" in await browser.get("/jobs?state=retried")
+    assert "Gaat meteen" in await browser.get(f"/mend/hurry/{job}")
+    await browser.post(f"/mend/hurry/{job}", reason="partner is back")
+    hurried = store.read_sync(lambda tx: get_job(tx, job))
+    assert (hurried.due, hurried.attempts) == (NOW, 1)
+    assert f"/mend/hurry/{job}" not in await browser.get("/jobs?state=retried")
+    assert "Dit kan nu niet" in await browser.get(f"/mend/hurry/{job}")
+
+
+async def test_job_that_a_worker_holds_is_left_alone(browser: Any, job: Any, store: Any) -> None:
+    late = NOW + timedelta(hours=1)
+    store.write_sync(lambda tx: claim_jobs(tx, now=late, worker="two", lease=timedelta(minutes=2), limit=1))
+    page = await browser.get("/jobs?state=leased")
+    assert "In behandeling tot" in page
+    assert f"/mend/hurry/{job}" not in page
+    assert job not in await browser.get("/jobs?state=retried")
+    await browser.post(f"/mend/hurry/{job}", page="/person", status=400, reason="x")
+
+
+@pytest.mark.parametrize("state", ["done", "x", ""])
+async def test_unknown_list_of_jobs_is_refused(browser: Any, state: str) -> None:
+    await browser.get(f"/jobs?state={state}", status=400)
