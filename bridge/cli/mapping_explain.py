@@ -31,7 +31,7 @@ from bridge.ebms.xml import parse_xml
 from bridge.errors import BridgeError
 from bridge.flow.try_out import Refused, Trial, reading_context, try_event, try_message
 from bridge.mapping.context import Finding, Mapped, RefExchange, TraceLine
-from bridge.mapping.explain import Left
+from bridge.mapping.explain import Left, rows_of
 from bridge.mapping.explain import explain as explain_message
 from bridge.mapping.program import Program, Row, Scope
 from bridge.mapping.run import Reading
@@ -190,18 +190,6 @@ def _event_places(program: Program) -> Iterator[tuple[Row, str, str]]:
             for item in node.properties:
                 for row in item.uses:
                     yield row, event.type, f"${node.id}/{item.name}"
-
-
-def rows_of(program: Program) -> tuple[tuple[str, Row], ...]:
-    """Every row with its groups before it."""
-
-    def walk(group: Any, above: str) -> Iterator[tuple[str, Row]]:
-        for name, row in group.rows.items():
-            yield f"{above}{name}", row
-        for name, below in group.groups.items():
-            yield from walk(below, f"{above}{name}/")
-
-    return tuple(walk(program.top, ""))
 
 
 def _values_read(trial: Trial, program: Program, root: etree._Element) -> dict[str, Any]:

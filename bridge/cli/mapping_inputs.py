@@ -14,14 +14,12 @@ from uuid import uuid4
 import typer
 
 from bridge.errors import ConfigError
-from bridge.flow.try_out import NAMESPACE, Trial
+from bridge.flow.try_out import NAMESPACE, RECEIVER, SENDER, Trial
 from bridge.mapping.context import RefExchange
 from bridge.mapping.load import MappingSet
 
 MAX_OCTETS = 64 * 1024 * 1024
 STDIN = "-"
-SENDER = {"oin": "00000001999990019000", "naam": "Afzender", "systeem": "afzender"}
-RECEIVER = {"oin": "00000001999990020000", "naam": "Ontvanger", "systeem": "ontvanger"}
 """Who the parties are when nobody says: fictitious organisations."""
 
 _REF = {

@@ -23,6 +23,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.hub.bsn import holds_bsn
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
 from bridge.hub.profile import Mode, check_event, source_of
@@ -69,6 +70,8 @@ ATTACHMENTS_FROM = 1000
 MAX_MAPPED = 64 * 1024 * 1024
 """A first payload part larger than this is no XML to map."""
 
+_LONGEST_SUBJECT = 200
+
 _log = get_logger()
 
 
@@ -77,6 +80,8 @@ class Parked:
     """Why a message waits for a person: a rule id where there is one, and a sentence."""
 
     reason: str
+    subject: str | None = None
+    """What it is about, when that is known: so it can be found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +99,8 @@ async def map_message(bridge: Bridge, job: Job) -> None:
     with tracing.span("message.map", message.exchange, message_id=message.message_id):
         outcome = translate(bridge, message, payload)
         match outcome:
-            case Parked(reason=reason):
-                await _park(bridge, job, message, reason)
+            case Parked():
+                await _park(bridge, job, message, outcome)
             case Translated():
                 tied = replace(outcome, events=await tie(bridge, message, outcome.events))
                 await _keep(bridge, job, message, tied)
@@ -125,7 +130,8 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         )
     outcome = run_mapping(program, root, context=mapping_context(bridge, message))
     if not isinstance(outcome, Mapped):
-        return Parked(reason="; ".join(str(finding) for finding in _errors_first(outcome.findings)))
+        reason = "; ".join(str(finding) for finding in _errors_first(outcome.findings))
+        return Parked(reason=reason, subject=_safe(outcome.subject))
     events = tuple(_event(bridge, message, draft) for draft in outcome.events)
     broken = [
         f"{finding.rule} {finding.text}"
@@ -134,8 +140,13 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         if finding.level == "error"
     ]
     if broken:
-        return Parked(reason="; ".join(broken))
+        return Parked(reason="; ".join(broken), subject=_safe(next((e.subject for e in events), None)))
     return Translated(mapping=f"{program.name}@{program.version}", mapped=outcome, events=events)
+
+
+def _safe(subject: str | None) -> str | None:
+    """No subject that a list may not show."""
+    return None if subject is None or holds_bsn(subject) else subject[:_LONGEST_SUBJECT]
 
 
 def _errors_first(findings: tuple[Finding, ...]) -> list[Finding]:
@@ -177,8 +188,9 @@ def source_party(bridge: Bridge, message: Message) -> tuple[Oin, str]:
     return oin, partner.system if partner else "onbekend"
 
 
-async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None:
-    now = bridge.now()
+async def _park(bridge: Bridge, job: Job, message: Message, parked: Parked) -> None:
+    """Only the exchange gets the subject: to the flows a message that was not mapped is about nothing yet."""
+    now, reason = bridge.now(), parked.reason
 
     def work(tx: Connection) -> None:
         set_message_state(tx, message.key, MessageState.PARKED, at=now, reason=reason)
@@ -191,6 +203,7 @@ async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None
             outcome="failed",
             detail={"message_id": message.message_id, "reason": reason},
         )
+        set_exchange(tx, message.exchange, subject=parked.subject, at=now)
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
 
