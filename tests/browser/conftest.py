@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -104,10 +105,17 @@ def _axe() -> str:
 @pytest.fixture
 async def page(closed: Any, tmp_path: Path) -> AsyncIterator[Page]:  # noqa: F811
     """A tab on the console with login, in a browser of its own."""
+    async with open_page(closed, tmp_path) as page:
+        yield page
+
+
+@asynccontextmanager
+async def open_page(runner: Any, folder: Path) -> AsyncIterator[Page]:
+    """A tab on a console that is served, in a browser whose profile is in the folder."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium on this machine")
-    profile = tmp_path / "chromium"
+    profile = folder / "chromium"
     process = await asyncio.create_subprocess_exec(
         program,
         "--headless=new",
@@ -127,7 +135,7 @@ async def page(closed: Any, tmp_path: Path) -> AsyncIterator[Page]:  # noqa: F81
             async with session.get(f"http://127.0.0.1:{port}/json") as answer:
                 target = next(t for t in await answer.json() if t["type"] == "page")
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                yield Page(socket, f"http://127.0.0.1:{closed.addresses[0][1]}")
+                yield Page(socket, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         process.terminate()
         await process.wait()
