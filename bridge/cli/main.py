@@ -12,6 +12,7 @@ import typer
 
 from bridge.cli import (
     account,
+    alert,
     audit,
     bench,
     certs,
@@ -48,6 +49,7 @@ app.add_typer(message.app, name="message")
 app.add_typer(event.app, name="event")
 app.add_typer(job.app, name="job")
 app.add_typer(account.app, name="account")
+app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")
 app.add_typer(ebms.app, name="ebms")

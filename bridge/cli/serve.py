@@ -24,6 +24,7 @@ from bridge.cli.traces import exporting_traces
 from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
+from bridge.flow.alerts import start_watching
 from bridge.flow.bridge import Bridge
 from bridge.flow.health import start_telling
 from bridge.flow.jobs import make_worker
@@ -31,6 +32,7 @@ from bridge.flow.pull import start_pulling
 from bridge.flow.purge import start_purging
 from bridge.flow.reload import Watch
 from bridge.flow.seal_journal import start_sealing
+from bridge.flow.verify_journal import start_verifying
 from bridge.log import configure_logging, get_logger
 from bridge.store.unit import Store
 from bridge.web.api.app import api_app, api_tls
@@ -131,6 +133,8 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
             await bridge.store.write(lambda tx: start_sealing(tx, bridge))
             await bridge.store.write(lambda tx: start_purging(tx, bridge))
             await bridge.store.write(lambda tx: start_telling(tx, bridge))
+            await bridge.store.write(lambda tx: start_verifying(tx, bridge))
+            await bridge.store.write(lambda tx: start_watching(tx, bridge))
             worker.wake()
             ready()
             await stop.wait()

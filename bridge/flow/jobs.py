@@ -6,7 +6,20 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from bridge.flow import compose, deliver, health, map, publish, pull, purge, runs, seal_journal, signal
+from bridge.flow import (
+    alerts,
+    compose,
+    deliver,
+    health,
+    map,
+    publish,
+    pull,
+    purge,
+    runs,
+    seal_journal,
+    signal,
+    verify_journal,
+)
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
@@ -28,6 +41,9 @@ RUNNERS: Mapping[str, JobRunner] = {
     purge.KIND: purge.purge,
     health.KIND: health.tell_health,
     runs.KIND: runs.carry_out,
+    alerts.KIND: alerts.watch,
+    verify_journal.KIND: verify_journal.verify_journal,
+    alerts.DELIVERY: alerts.deliver_alert,
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}

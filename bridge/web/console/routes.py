@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.web.console import (
+    alert_pages,
     attention_pages,
     content_pages,
     list_pages,
@@ -74,6 +75,10 @@ ROUTES: Sequence[Route] = (
     _post("/mappings/compare", mapping_pages.compare, Right.TRY),
     _get("/mappings/{name}", mapping_pages.show_mapping, Right.LOOK),
     _post("/mappings/{name}", mapping_pages.judge_mapping, Right.TRY),
+    _get("/alerts", alert_pages.show_alerts, Right.LOOK),
+    _post("/alerts/silence", alert_pages.silence, Right.MEND),
+    _post("/alerts/silences/{key}/end", alert_pages.unsilence, Right.MEND),
+    _post("/alerts/channels/{channel}/test", alert_pages.test_channel, Right.MEND),
     _get("/jobs", list_pages.show_jobs, Right.LOOK),
     _get("/audit", list_pages.show_audit, Right.AUDIT),
     _get("/audit.csv", list_pages.export_audit, Right.AUDIT),
