@@ -380,7 +380,7 @@ async def test_a_cause_is_told_without_anything_about_a_person(
     await world.partner.send(UNKNOWN_CODE, "vtMelding")
     for _ in range(3):
         await world.work(seconds=600)
-    assert "need attention" in mail.subjects[0]
+    assert "attention needed" in mail.subjects[0]
     said = mail.text() + mail.subjects[0] + hook.calls[0][1].decode()
     assert BSN not in said
     assert "N.v.t." not in said

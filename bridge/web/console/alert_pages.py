@@ -13,6 +13,7 @@ from bridge.flow import alerts
 from bridge.flow.mend import CannotMend
 from bridge.store.alerts import ended_alerts, list_deliveries, open_alerts, silences_at, told_of
 from bridge.store.rows import Alert, AlertDelivery, DeliveryState, Silence
+from bridge.web.console.attention import condition_key
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page
@@ -87,7 +88,6 @@ async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
             | {
                 "told": [name for name, keys in told.items() if alert.key in keys],
                 "silenced": alerts.is_silenced(alert, silences),
-                "advice": lens.words(f"condition.{alert.condition}.advice"),
             }
             for alert in held
         ],
@@ -131,8 +131,12 @@ def _kind(condition: str, lens: Lens) -> str:
 
 
 def _alert(alert: Alert, lens: Lens) -> dict[str, object]:
+    key = condition_key(lens.words, alert.condition, alert.target, alert.detail)
+    is_cause = alert.condition == Condition.NEEDS_PERSON
     return {
-        "title": lens.words(f"condition.{alert.condition}.title", **alert.detail),
+        "title": lens.words(f"condition.{key}.title", **alert.detail),
+        "advice": "" if is_cause else lens.words(f"condition.{key}.advice"),
+        "href": f"/attention/{alert.target}" if is_cause else "",
         "condition": alert.condition,
         "target": alert.target,
         "urgent": bool(alert.urgent),
