@@ -246,7 +246,7 @@ def _write_config(scene: Scene, pki: Pki) -> None:
             bridge=cpa_party(pki, BRIDGE, "Ontvanger", "https://localhost:8443/ebms"),
         )
         (folder / "cpa" / f"{terms.cpa_id}.xml").write_bytes(cpa)
-    _copy_mappings(folder / "mappings")
+    copy_mappings(folder / "mappings")
     text = config.read_text(encoding="utf-8").replace(json.dumps(str(MAPPINGS)), '"mappings"')
     text = text.replace('language = "en"', 'language = "nl"\nlogin = "local"')
     text += "[agreements]\nreload_seconds = 1\n" + "".join(
@@ -257,7 +257,7 @@ def _write_config(scene: Scene, pki: Pki) -> None:
     config.write_text(text, encoding="utf-8")
 
 
-def _copy_mappings(target: Path) -> None:
+def copy_mappings(target: Path) -> None:
     """The two mappings of the main job with what they need: a mistake in these spoils nobody's files."""
     for file in (MAPPINGS / "vocabulary.yaml", *sorted((MAPPINGS / "stuf-jz").rglob("*"))):
         name = file.relative_to(MAPPINGS)

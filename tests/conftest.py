@@ -70,3 +70,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the reference folder is not there")
     return SHARED
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        metavar="FOLDER",
+        help="write the pictures of the console's pages to this folder (docs/screenshots)",
+    )

@@ -6,7 +6,7 @@ import os
 import random
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
 from bridge.store.revocation import fetched_lists
 from bridge.store.unit import Store
+from bridge.web.console.text import Language, catalogue
 from bridge.web.lists import ListClient
 from bridge.web.outgoing import ClientIdentities, PartnerClient
 from bridge.web.tls import client_context
@@ -96,10 +97,17 @@ async def assemble(
                 fetch_list=fetch_list,
                 sources=tuple(Source(oin=s.oin, base_url=s.base_url) for s in settings.sources),
                 source_client=source_client,
+                words=_words(settings),
                 problems={AGREEMENTS: refused} if refused else {},
             )
     finally:
         store.close()
+
+
+def _words(settings: Settings) -> Callable[[str, Mapping[str, str]], str]:
+    """The sentences of the console, in its language."""
+    sentences = catalogue(Language(settings.console.language))
+    return lambda key, values: sentences(key, **values)
 
 
 def load_own_identities(settings: Settings) -> tuple[OwnIdentity, ...]:

@@ -13,6 +13,7 @@ import typer
 from bridge.cli import (
     access,
     account,
+    alert,
     announce,
     audit,
     bench,
@@ -54,6 +55,7 @@ app.add_typer(person.app, name="person")
 app.add_typer(job.app, name="job")
 app.add_typer(partner.app, name="partner")
 app.add_typer(account.app, name="account")
+app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")
 app.add_typer(announce.app, name="announce")
 app.add_typer(access.app, name="access")

@@ -4,46 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from lxml import etree
-from sqlalchemy.engine import Connection
 
 from bridge.cli.mapping_files import Loaded, load_folder
-from bridge.cli.mapping_inputs import RECEIVER, SENDER, read_input
+from bridge.cli.mapping_inputs import read_input
 from bridge.cli.opened import open_store
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import ConfigError, PeerError
-from bridge.flow.map import load_message
-from bridge.flow.try_out import Trial, reading_context
-from bridge.ids import Key
-from bridge.mapping.context import Context, Mapped
+from bridge.flow.compare import Gain, comparing_context, find_gains
+from bridge.flow.compare import read_history as read_stored
 from bridge.mapping.diff import Change
 from bridge.mapping.diff import diff as compare
-from bridge.mapping.differences import ABSENT, Difference, json_differences
-from bridge.mapping.levels import at_level
+from bridge.mapping.differences import Difference
 from bridge.mapping.load import MappingSet
-from bridge.mapping.run import run_mapping
-from bridge.store.blobs import ContentPurged
-from bridge.store.messages import MessageFilter, list_messages
-from bridge.store.rows import Direction, Message
 
 _ITEM = re.compile(r"/\d+(?=/|$)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gain:
-    """A value that fewer might see before."""
-
-    message: str
-    where: str
-    """`event`, `event of level 0` or `resource at level 1`, and the place in it."""
 
 
 def diff(
@@ -86,7 +67,7 @@ def diff(
     before, after = load_folder(old), load_folder(new)
     messages = read_corpus(corpus, after) if last is None or config is None else read_history(config, last)
     sets = before.compiled(), after.compiled()
-    changes = compare(*sets, messages, context=_context)
+    changes = compare(*sets, messages, context=comparing_context)
     gains = tuple(find_gains(*sets, messages))
     shown = (*changes, *_only_gained(sets, messages, changes, gains))
     if json:
@@ -118,71 +99,12 @@ def read_corpus(folder: Path | None, new: Loaded) -> dict[str, etree._Element]:
 def read_history(config: Path, last: int) -> dict[str, etree._Element]:
     """The payloads of the newest stored messages of partners, by key. Raises ConfigError when there is none."""
     with open_store(config) as opened:
-        wanted = MessageFilter(direction=Direction.IN)
-        rows = opened.store.read_sync(lambda tx: list_messages(tx, wanted, limit=last))
-        messages: dict[str, etree._Element] = {}
-        for row in rows:
-            try:
-                _, payload = opened.store.read_sync(partial(_load, key=row.key))
-                if payload is not None:
-                    messages[row.key] = parse_xml(payload, limits=PAYLOAD_LIMITS)
-            except (PeerError, ContentPurged) as error:
-                tell(f"{row.key} is passed over: {error}")
-    if not messages:
+        found = read_stored(opened.store, last)
+    for key, why in found.passed_over.items():
+        tell(f"{key} is passed over: {why}")
+    if not found.messages:
         raise ConfigError(["the store holds no message of a partner with XML to compare with"])
-    return messages
-
-
-def _load(tx: Connection, *, key: Key) -> tuple[Message, bytes | None]:
-    return load_message(tx, key)
-
-
-def find_gains(old: MappingSet, new: MappingSet, messages: Mapping[str, etree._Element]) -> Iterator[Gain]:
-    """What stands in an event or in a lower view of the resource and did not, of messages that both sets map."""
-    for name, root in messages.items():
-        before, after = (_public(mappings, name, root) for mappings in (old, new))
-        if before is None or after is None:
-            continue
-        for where, value in after.items():
-            for found in json_differences(before.get(where), value):
-                if found.old in (ABSENT, "None"):
-                    yield Gain(message=name, where=f"{where}: {found.path}".rstrip(": "))
-
-
-def _public(mappings: MappingSet, name: str, root: etree._Element) -> dict[str, Any] | None:
-    """What others than level 2 see of a message; None when no mapping maps it."""
-    program = mappings.for_xml(str(root.tag))
-    if program is None:
-        return None
-    plain = run_mapping(program, root, context=_context(name))
-    by_level = run_mapping(program, root, context=_context(name, levels=True))
-    if not isinstance(plain, Mapped) or not isinstance(by_level, Mapped):
-        return None
-    seen: dict[str, Any] = {}
-    for event in plain.events:
-        seen[f"event {event.type} {len(seen)}"] = _by_node(event.data)
-    for event in by_level.events:
-        if event.level in (0, 1):
-            seen[f"event {event.type} of level {event.level}"] = _by_node(event.data)
-    for level in (0, 1):
-        resource = plain.resource
-        view = at_level(resource.body, resource.levels, level) if resource else {}
-        seen[f"resource at level {level}"] = view
-    return seen
-
-
-def _by_node(data: dict[str, Any]) -> dict[str, Any]:
-    """The graph by the id of the node, so that another order is no difference."""
-    nodes = {str(node.get("@id")): node for node in data.get("@graph", ())}
-    return {**{key: value for key, value in data.items() if key != "@graph"}, "@graph": nodes}
-
-
-def _context(name: str, levels: bool = False) -> Context:
-    trial = Trial(mappings=_NONE, sender=SENDER, receiver=RECEIVER, levels=levels)
-    return reading_context(trial, name)
-
-
-_NONE = MappingSet(programs=(), sha="")
+    return dict(found.messages)
 
 
 def _only_gained(

@@ -42,7 +42,7 @@ from bridge.flow.try_out import (
     try_message,
 )
 from bridge.mapping.context import Finding, Mapped, RefExchange, TraceLine
-from bridge.mapping.explain import Left
+from bridge.mapping.explain import Left, rows_of
 from bridge.mapping.explain import explain as explain_message
 from bridge.mapping.model import Fate
 from bridge.mapping.program import Program, Row, Scope
@@ -224,18 +224,6 @@ def _event_places(program: Program) -> Iterator[tuple[Row, str, str]]:
             for item in node.properties:
                 for row in item.uses:
                     yield row, event.type, f"${node.id}/{item.name}"
-
-
-def rows_of(program: Program) -> tuple[tuple[str, Row], ...]:
-    """Every row with its groups before it."""
-
-    def walk(group: Any, above: str) -> Iterator[tuple[str, Row]]:
-        for name, row in group.rows.items():
-            yield f"{above}{name}", row
-        for name, below in group.groups.items():
-            yield from walk(below, f"{above}{name}/")
-
-    return tuple(walk(program.top, ""))
 
 
 def _values_read(trial: Trial, program: Program, root: etree._Element) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from uuid import uuid4
 import typer
 
 from bridge.errors import ConfigError
-from bridge.flow.try_out import NAMESPACE, Trial
+from bridge.flow.try_out import NAMESPACE, RECEIVER, SENDER, Trial
 from bridge.flow.xsd import NO_SCHEMAS, Schemas, read_schemas
 from bridge.mapping.context import RefExchange
 from bridge.mapping.load import MappingSet
@@ -24,8 +24,6 @@ from bridge.mapping.model import Fate
 
 MAX_OCTETS = 64 * 1024 * 1024
 STDIN = "-"
-SENDER = {"oin": "00000001999990019000", "naam": "Afzender", "systeem": "afzender"}
-RECEIVER = {"oin": "00000001999990020000", "naam": "Ontvanger", "systeem": "ontvanger"}
 """Who the parties are when nobody says: fictitious organisations."""
 
 _REF = {

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.mapping_explain import rows_of
 from bridge.cli.mapping_files import Config, Folder, load_folder, pick_mapping
 from bridge.cli.options import DEFAULT_CONFIG, Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table
+from bridge.mapping.explain import rows_of
 from bridge.mapping.program import Program, Row
 from bridge.mapping.record import mapping_record, record_markdown
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from lxml import etree
 
-from bridge.cli.mapping_explain import rows_of
 from bridge.cli.mapping_files import (
     Config,
     Folder,
@@ -21,13 +20,14 @@ from bridge.cli.mapping_files import (
     meant,
 )
 from bridge.cli.mapping_inputs import XsdOption, read_xsds
-from bridge.cli.mapping_laws import LawBroken, check_laws
 from bridge.cli.options import DEFAULT_CONFIG, Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
+from bridge.flow.mapping_laws import LawBroken, check_laws
 from bridge.flow.xsd import COMPOSED, Schemas
 from bridge.mapping.cases import CaseResult, Judge, run_cases
 from bridge.mapping.cases import coverage as unread_rows
 from bridge.mapping.diagnostics import render
+from bridge.mapping.explain import rows_of
 from bridge.mapping.load import MappingSet
 from bridge.mapping.program import Program
 from bridge.mapping.record import mapping_record

@@ -25,6 +25,7 @@ from bridge.cli.traces import exporting_traces
 from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
+from bridge.flow.alerts import start_watching
 from bridge.flow.bridge import Bridge
 from bridge.flow.health import start_telling
 from bridge.flow.jobs import make_worker
@@ -33,6 +34,7 @@ from bridge.flow.purge import start_purging
 from bridge.flow.reload import Watch
 from bridge.flow.revocation import start_fetching
 from bridge.flow.seal_journal import start_sealing
+from bridge.flow.verify_journal import start_verifying
 from bridge.log import configure_logging, get_logger
 from bridge.store.unit import Store
 from bridge.web.api.app import api_app, api_tls
@@ -134,6 +136,8 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
             await bridge.store.write(lambda tx: start_purging(tx, bridge))
             await bridge.store.write(lambda tx: start_telling(tx, bridge))
             await bridge.store.write(lambda tx: start_fetching(tx, bridge))
+            await bridge.store.write(lambda tx: start_verifying(tx, bridge))
+            await bridge.store.write(lambda tx: start_watching(tx, bridge))
             worker.wake()
             ready()
             await stop.wait()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -76,6 +76,11 @@ def _no_worker() -> None:
     """Without a worker in this process nobody needs to be woken."""
 
 
+def _no_words(key: str, values: Mapping[str, str]) -> str:
+    """Without a catalogue: the key, and the values as they are."""
+    return " ".join((key, *(f"{name}={value}" for name, value in sorted(values.items()))))
+
+
 @dataclass(slots=True, kw_only=True)
 class Bridge:
     """Handed to every flow. `agreements` and `mappings` are replaced as a whole when they change on disk.
@@ -104,6 +109,8 @@ class Bridge:
     sources: tuple[Source, ...]
     source_client: SourceClient
     wake: Callable[[], None] = _no_worker
+    words: Callable[[str, Mapping[str, str]], str] = field(default=_no_words, repr=False)
+    """Sentences for people outside the console, in the language of the settings."""
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

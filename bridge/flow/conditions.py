@@ -65,7 +65,12 @@ def _limit(bridge: Bridge, condition: Condition) -> float:
 
 def _causes(tx: Connection, bridge: Bridge) -> Iterator[Holding]:
     for cause in list_causes(tx):
-        detail = {"count": str(cause.count), "partner": _name(bridge, cause.partner), "what": cause.title}
+        detail = {
+            "count": str(cause.count),
+            "partner": _name(bridge, cause.partner),
+            "what": cause.title,
+            "cause": cause.id,
+        }
         yield Holding(
             condition=Condition.NEEDS_PERSON,
             target=cause.id,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy.engine import Connection
 
 from bridge.flow import (
+    alerts,
     compose,
     deliver,
     health,
@@ -19,6 +20,7 @@ from bridge.flow import (
     runs,
     seal_journal,
     signal,
+    verify_journal,
 )
 from bridge.flow.bridge import Bridge
 from bridge.flow.worker import JobRunner, Worker
@@ -43,6 +45,9 @@ RUNNERS: Mapping[str, JobRunner] = {
     revocation.KIND: revocation.fetch_lists,
     health.KIND: health.tell_health,
     runs.KIND: runs.carry_out,
+    alerts.KIND: alerts.watch,
+    verify_journal.KIND: verify_journal.verify_journal,
+    alerts.DELIVERY: alerts.deliver_alert,
 }
 
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}

@@ -35,6 +35,7 @@ from bridge.flow.references import (
 )
 from bridge.flow.try_out import LEVEL_NAMES
 from bridge.flow.xsd import RECEIVED
+from bridge.hub.bsn import holds_bsn
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.event import make_event, write_structured
 from bridge.hub.profile import Mode, check_event, source_of
@@ -81,6 +82,8 @@ MAX_TOLD = 20
 LARGE = 1024 * 1024
 """A payload with more octets is translated in a thread, so that others need not wait for it."""
 
+_LONGEST_SUBJECT = 200
+
 _log = get_logger()
 
 
@@ -89,6 +92,8 @@ class Parked:
     """Why a message waits for a person: a rule id where there is one, and a sentence."""
 
     reason: str
+    subject: str | None = None
+    """What it is about, when that is known: so it can be found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +122,8 @@ async def map_message(bridge: Bridge, job: Job) -> None:
         else:
             outcome = translate(bridge, message, payload)
         match outcome:
-            case Parked(reason=reason):
-                await _park(bridge, job, message, reason)
+            case Parked():
+                await _park(bridge, job, message, outcome)
             case Translated():
                 await _take(bridge, job, message, outcome)
                 bridge.wake()
@@ -151,7 +156,8 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         )
     outcome = run_mapping(program, root, context=mapping_context(bridge, message))
     if not isinstance(outcome, Mapped):
-        return Parked(reason="; ".join(str(finding) for finding in _errors_first(outcome.findings)))
+        reason = "; ".join(str(finding) for finding in _errors_first(outcome.findings))
+        return Parked(reason=reason, subject=_safe(outcome.subject))
     faults = bridge.schemas.findings(RECEIVED, program, root)
     if faults and bridge.settings.mappings.xsd_received == "wait":
         return Parked(reason="; ".join(str(fault) for fault in faults))
@@ -163,7 +169,7 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         if finding.level == "error"
     ]
     if broken:
-        return Parked(reason="; ".join(broken))
+        return Parked(reason="; ".join(broken), subject=_safe(next((e.subject for e in events), None)))
     content = None if outcome.reference is None else content_digest(root)
     return Translated(
         mapping=f"{program.name}@{program.version}",
@@ -172,6 +178,11 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         content=content,
         findings=(*outcome.findings, *faults),
     )
+
+
+def _safe(subject: str | None) -> str | None:
+    """No subject that a list may not show."""
+    return None if subject is None or holds_bsn(subject) else subject[:_LONGEST_SUBJECT]
 
 
 def _errors_first(findings: tuple[Finding, ...]) -> list[Finding]:
@@ -216,8 +227,9 @@ def source_party(bridge: Bridge, message: Message) -> tuple[Oin, str]:
     return oin, partner.system if partner else "onbekend"
 
 
-async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None:
-    now = bridge.now()
+async def _park(bridge: Bridge, job: Job, message: Message, parked: Parked) -> None:
+    """Only the exchange gets the subject: to the flows a message that was not mapped is about nothing yet."""
+    now, reason = bridge.now(), parked.reason
 
     def work(tx: Connection) -> None:
         set_message_state(tx, message.key, MessageState.PARKED, at=now, reason=reason)
@@ -230,6 +242,7 @@ async def _park(bridge: Bridge, job: Job, message: Message, reason: str) -> None
             outcome="failed",
             detail={"message_id": message.message_id, "reason": reason},
         )
+        set_exchange(tx, message.exchange, subject=parked.subject, at=now)
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlalchemy.engine import Connection
 
-from bridge.ebms.xml import parse_xml
+from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
 from bridge.flow.answer import Reply, answer_to, keep_answer, log_answer
 from bridge.flow.bridge import Bridge
@@ -88,7 +88,7 @@ async def _reply(bridge: Bridge, message: Message, payload: bytes | None) -> Rep
 def _read_anyway(bridge: Bridge, message: Message, payload: bytes | None) -> Message:
     """The message with what its mapping finds in it, although that rejects the whole."""
     try:
-        root = parse_xml(payload or b"")
+        root = parse_xml(payload or b"", limits=PAYLOAD_LIMITS)
     except PeerError:
         return message
     program = bridge.mappings.for_xml(

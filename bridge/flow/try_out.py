@@ -49,6 +49,11 @@ PERSON_KEY: Final = b"the key for trying mappings out, of no bridge"
 MOMENT: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When everything happens, unless another moment is given."""
 INZAGE: Final = "https://bridge.example/inzage"
+SENDER: Final = MappingProxyType({"oin": "00000001999990019000", "naam": "Afzender", "systeem": "afzender"})
+RECEIVER: Final = MappingProxyType(
+    {"oin": "00000001999990020000", "naam": "Ontvanger", "systeem": "ontvanger"}
+)
+"""Who sends and who receives, when nobody else is named."""
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 NO_MAPPING: Final = "no-mapping"

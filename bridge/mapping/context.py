@@ -151,6 +151,8 @@ class Rejected:
     """Why a message cannot be mapped or composed: every reason at once."""
 
     findings: tuple[Finding, ...]
+    subject: str | None = None
+    """What a message that was read is about, when that is clear all the same: to find it by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

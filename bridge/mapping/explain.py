@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from bridge.mapping.context import Context, Mapped, Rejected, TraceLine
-from bridge.mapping.program import Place, Program
+from bridge.mapping.program import Group, Place, Program, Row
 from bridge.mapping.run import Reading
 from bridge.mapping.trace import trace_lines
 from bridge.mapping.walk import line_of
@@ -65,6 +65,18 @@ def _why(program: Program, path: str) -> str:
         if path == d.removesuffix("/*") or path.startswith(d.removesuffix("*"))
     ]
     return max(fits, key=lambda pair: len(pair[0]), default=("", ""))[1]
+
+
+def rows_of(program: Program) -> tuple[tuple[str, Row], ...]:
+    """Every row with its groups before it."""
+
+    def walk(group: Group, above: str) -> Iterator[tuple[str, Row]]:
+        for name, row in group.rows.items():
+            yield f"{above}{name}", row
+        for name, below in group.groups.items():
+            yield from walk(below, f"{above}{name}/")
+
+    return tuple(walk(program.top, ""))
 
 
 def explanation_lines(explained: Explanation) -> tuple[str, ...]:

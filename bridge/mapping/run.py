@@ -46,8 +46,15 @@ class Reading(Walk):
         self.element(payload, self.program.top.place, self.top)
         self.settle(self.top)
         if self.rejected:
-            return Rejected(findings=tuple(self.findings))
+            return self.rejection()
         return self.outcome()
+
+    def rejection(self) -> Rejected:
+        subjects = (
+            event.subject(scope) for event in self.program.events for scope in items_of(event.group, self.top)
+        )
+        known = next((str(subject) for subject in subjects if subject is not None), None)
+        return Rejected(findings=tuple(self.findings), subject=known)
 
     def source(self, path: tuple[str, ...]) -> Json:
         return self.message if path == ("message",) else super().source(path)
@@ -86,7 +93,7 @@ class Reading(Walk):
         if not events and self.program.answer_about is None:
             self.fault("M908", "no event fits this message: every when: said no", place="/")
         if self.rejected:
-            return Rejected(findings=tuple(self.findings))
+            return self.rejection()
         return Mapped(
             events=tuple(events),
             resource=self.resource(body),

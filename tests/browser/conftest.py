@@ -111,6 +111,7 @@ async def page(closed: Any, tmp_path: Path) -> AsyncIterator[Page]:  # noqa: F81
 
 @asynccontextmanager
 async def chromium(tmp_path: Path, base: str) -> AsyncIterator[Page]:
+    """A tab on a console that is served, in a browser whose profile is in the folder."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium on this machine")

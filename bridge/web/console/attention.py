@@ -1,6 +1,6 @@
 """What needs a person, in words: each cause with what happened, whose turn it is, and what to do. No HTTP here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from bridge.store.exchanges import get_exchange
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import CauseOwner
 from bridge.store.runs import owners_of
+from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import Turn, reason_key, whose_turn
 from bridge.web.console.views import Lens, Moment
 
@@ -98,12 +99,16 @@ def condition_views(found: Iterable[Holding], bridge: Bridge, lens: Lens) -> lis
     return [_condition(one, bridge, lens) for one in found if one.condition is not Condition.NEEDS_PERSON]
 
 
+def condition_key(words: Catalogue, name: str, target: str, detail: Mapping[str, str]) -> str:
+    """The middle of the catalogue keys of a condition: one of its own where what it is about, or its code, has one."""
+    special = (f"{name}.{what}" for what in (target, detail.get("code", "")))
+    return next((key for key in special if words.find(f"condition.{key}.title")), name)
+
+
 def _condition(one: Holding, bridge: Bridge, lens: Lens) -> ConditionView:
     words, name = lens.words, str(one.condition)
     lines = bridge.problems.get(one.target, ()) if one.condition is Condition.SETTINGS_REFUSED else ()
-    special = one.target if lines else one.detail.get("code", "")
-    key = f"{name}.{special}" if words.find(f"condition.{name}.{special}.title") else name
-    values = dict(one.detail)
+    key, values = condition_key(words, name, one.target, one.detail), dict(one.detail)
     return ConditionView(
         name=name,
         title=words(f"condition.{key}.title", **values),

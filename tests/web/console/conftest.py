@@ -118,14 +118,12 @@ class Seeder:
             "mapping": "vt-melding@3",
             "conversation_id": exchange.conversation_id or ConversationId("none"),
         }
+        values |= {"from_party": POLICE, "to_party": SAFE_AT_HOME, "cpa_id": CpaId("cpa-politie-vt")}
         message = Message(
             key=self.keys(at),
             exchange=exchange.key,
             kind="business",
-            cpa_id=CpaId("cpa-politie-vt"),
-            from_party=POLICE,
             from_role="Melder",
-            to_party=SAFE_AT_HOME,
             service="urn:stuf:jz:vtMelding",
             at=at,
             changed_at=at,
@@ -180,9 +178,9 @@ class Seeder:
         self.store.write_sync(lambda tx: add_event(tx, event))
         return event
 
-    def arrived(self) -> Exchange:
+    def arrived(self, **given: Any) -> Exchange:
         """A report from a partner that went well, from ebMS to the hub's OK."""
-        exchange = self.exchange()
+        exchange = self.exchange(**given)
         message, event = self.message(exchange), self.event(exchange)
         ids = {"message_id": message.message_id, "cpa_id": message.cpa_id}
         self.step(exchange, "message.received", 0, side=Side.EBMS, detail=ids)
@@ -205,9 +203,10 @@ class Seeder:
         self.state(exchange, ExchangeState.ATTENTION, "message.parked", reason=reason, **failed)
         return exchange
 
-    def waiting(self) -> Exchange:
+    def waiting(self, **given: Any) -> Exchange:
         """An answer of which the partner's acknowledgment is outstanding."""
         exchange = self.exchange(
+            **given,
             direction=ExchangeDirection.TO_PARTNER,
             title="uitwisselen-melding.melding-opgepakt",
             subject="melding/BVH2026-000001",

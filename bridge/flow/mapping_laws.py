@@ -16,9 +16,8 @@ from typing import Final
 
 from lxml import etree
 
-from bridge.cli.mapping_inputs import RECEIVER, SENDER
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
-from bridge.flow.try_out import MOMENT, Trial, reading_context, writing_context
+from bridge.flow.try_out import MOMENT, RECEIVER, SENDER, Trial, reading_context, writing_context
 from bridge.mapping.cases import event_view
 from bridge.mapping.compose import compose_message
 from bridge.mapping.context import Composed, EventView, Mapped
