@@ -30,11 +30,14 @@ from bridge.hub.client import HubClient, HubClientSettings
 from bridge.hub.dialect import dialect_named
 from bridge.hub.profile import default_profile
 from bridge.inzage.client import Source, SourceClient
+from bridge.log import get_logger
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
 from bridge.store.unit import Store
 from bridge.web.outgoing import ClientIdentities, PartnerClient
 from bridge.web.tls import client_context
+
+_log = get_logger()
 
 
 def utc_now() -> datetime:
@@ -64,6 +67,7 @@ async def assemble(
     person_key = load_person_key(settings.identifiers.person_key_file)
     store = Store.open(settings.store.url, create=True, masters=load_master_keys(settings.store.encryption))
     store.on_write = metrics.store_written
+    store.on_trouble = _tell_trouble
     keys = KeyMaker()
     identities = _client_identities(settings, own, gate)
     try:
@@ -102,6 +106,13 @@ async def assemble(
             )
     finally:
         store.close()
+
+
+def _tell_trouble(reason: str | None) -> None:
+    if reason is None:
+        _log.info("store.recovered")
+    else:
+        _log.error("store.unavailable", error=reason)
 
 
 def load_own_identities(settings: Settings) -> tuple[OwnIdentity, ...]:

@@ -70,9 +70,7 @@ async def together(store: Store, *works: Callable[[Connection], Any]) -> list[An
 
 
 @pytest.fixture
-def sqlite_store(
-    sqlite_url: str, open_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
-) -> Store:
+def sqlite_store(sqlite_url: str, open_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> Store:
     # What is given together shares a commit, however busy the machine is.
     monkeypatch.setattr("bridge.store.writing.BATCH_TIME", timedelta(minutes=1))
     return open_store(sqlite_url, patience=SHORT)
