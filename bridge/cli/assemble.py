@@ -29,6 +29,7 @@ from bridge.flow.revocation import with_fetched
 from bridge.flow.trust import Gate, load_trust
 from bridge.flow.xsd import read_schemas
 from bridge.inzage.client import Source, SourceClient
+from bridge.log import get_logger
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.store.keys import KeyMaker
 from bridge.store.revocation import fetched_lists
@@ -37,6 +38,8 @@ from bridge.web.console.text import Language, catalogue
 from bridge.web.lists import ListClient
 from bridge.web.outgoing import ClientIdentities, PartnerClient
 from bridge.web.tls import client_context
+
+_log = get_logger()
 
 
 def utc_now() -> datetime:
@@ -67,6 +70,7 @@ async def assemble(
     person_key = load_person_key(settings.identifiers.person_key_file)
     store = Store.open(settings.store.url, create=True, masters=load_master_keys(settings.store.encryption))
     store.on_write = metrics.store_written
+    store.on_trouble = _tell_trouble
     keys = KeyMaker()
     identities = _client_identities(settings, own, gate)
     try:
@@ -108,6 +112,13 @@ def _words(settings: Settings) -> Callable[[str, Mapping[str, str]], str]:
     """The sentences of the console, in its language."""
     sentences = catalogue(Language(settings.console.language))
     return lambda key, values: sentences(key, **values)
+
+
+def _tell_trouble(reason: str | None) -> None:
+    if reason is None:
+        _log.info("store.recovered")
+    else:
+        _log.error("store.unavailable", error=reason)
 
 
 def load_own_identities(settings: Settings) -> tuple[OwnIdentity, ...]:

@@ -30,6 +30,7 @@ from bridge.errors import ConfigError, PeerUnreachable, SoapFault
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, PostAnswer
 from bridge.flow.case import Request
+from bridge.flow.contact import Contact
 from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.failure import keep_failure, log_failure
@@ -82,29 +83,31 @@ class _Outgoing:
         )
 
 
-async def deliver(bridge: Bridge, job: Job) -> None:
+async def deliver(bridge: Bridge, job: Job) -> Contact | None:
     """Take the message one step further: an attempt, more waiting, or the end."""
     row = await bridge.store.read(lambda tx: get_message(tx, job.subject_key))
     now = bridge.now()
     if is_settled(row):
         await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
-        return
+        return None
     threshold = bridge.settings.partner_listener.spool_above_bytes
     headers, content = await bridge.store.read(lambda tx: load_sent(tx, row, threshold=threshold))
     try:
         with tracing.span("message.deliver", row.exchange, kind=SpanKind.CLIENT, message_id=row.message_id):
-            await _go_on(bridge, job, row, headers, content)
+            return await _go_on(bridge, job, row, headers, content)
     finally:
         discard_content(content)
 
 
-async def _go_on(bridge: Bridge, job: Job, row: MessageRow, headers: HeaderBlock, content: Content) -> None:
+async def _go_on(
+    bridge: Bridge, job: Job, row: MessageRow, headers: HeaderBlock, content: Content
+) -> Contact | None:
     now = bridge.now()
     sent = await asyncio.to_thread(read_sent_content, headers, content)
     terms = _terms_now(bridge, sent.message)
     if terms is None:
         await _without_agreement(bridge, job, row)
-        return
+        return None
     partner = bridge.partner(sent.message.header.to_party)
     outgoing = _Outgoing(
         row=row,
@@ -116,9 +119,9 @@ async def _go_on(bridge: Bridge, job: Job, row: MessageRow, headers: HeaderBlock
     )
     step = sending.after_time(outgoing.state(row.attempts), now=now)
     if isinstance(step, sending.Retry):
-        await _attempt(bridge, job, outgoing)
-    else:
-        await _carry_out(bridge, job, row, step)
+        return await _attempt(bridge, job, outgoing)
+    await _carry_out(bridge, job, row, step)
+    return None
 
 
 async def _without_agreement(bridge: Bridge, job: Job, row: MessageRow) -> None:
@@ -131,7 +134,7 @@ async def _without_agreement(bridge: Bridge, job: Job, row: MessageRow) -> None:
         await _again(bridge, job, row, now + _NO_AGREEMENT, reason)
 
 
-async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
+async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | None:
     row, number = outgoing.row, outgoing.row.attempts + 1
     now = bridge.now()
 
@@ -152,9 +155,12 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
     await bridge.store.write(before)
     _log.info("message.sent", message_id=row.message_id, attempt=number)
     metrics.delivery_attempted(partner_named(bridge, row.to_party), row.action)
+    contact: Contact | None = Contact.REACHED
     try:
         answer = await _post(bridge, outgoing)
     except (PeerUnreachable, ConfigError) as error:
+        # Settings of ours that are wrong say nothing about the endpoint.
+        contact = Contact.UNREACHED if isinstance(error, PeerUnreachable) else None
         result: sending.AttemptResult = sending.Unreachable(reason=str(error))
         note_partner_failure(bridge, row.to_party, str(error))
     else:
@@ -165,10 +171,13 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> None:
             read = await _take_response(bridge, outgoing, read.received, answer)
         if isinstance(read, _Settled):
             await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
-            return
+            return Contact.REACHED
+        if isinstance(read, sending.HttpError) and answer.status >= 500:
+            contact = Contact.UNREACHED
         result = read
     step = sending.after_attempt(outgoing.state(number), result, now=bridge.now())
     await _carry_out(bridge, job, row, step)
+    return contact
 
 
 async def _post(bridge: Bridge, outgoing: _Outgoing) -> PostAnswer:

@@ -71,6 +71,23 @@ def examine_work(waiting: Waiting, *, now: datetime) -> tuple[Component, ...]:
     )
 
 
+_STORE_TROUBLE = (
+    ("full", "de schijf van de opslag is vol"),
+    ("readonly", "de opslag kan alleen gelezen worden"),
+    ("read-only", "de opslag kan alleen gelezen worden"),
+    ("locked", "de opslag wordt door een ander proces bezet gehouden"),
+)
+
+
+def examine_store(trouble: str | None) -> Component:
+    """What the failing disk or database is called to others; the log of the bridge says it in full."""
+    if trouble is None:
+        return Component(name="opslag", health=Health.HEALTHY)
+    known = (words for sign, words in _STORE_TROUBLE if sign in trouble)
+    reason = next(known, "de opslag en het verwerkingslog antwoorden niet")
+    return Component(name="opslag", health=Health.UNHEALTHY, reason=reason)
+
+
 def start_telling(tx: Connection, bridge: Bridge) -> None:
     """Make sure that the job is there, when something is to be told. Doing it twice is harmless."""
     settings = bridge.settings.health_events

@@ -11,25 +11,36 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.log import get_logger
-from bridge.store.channels import find_channel, note_failure, note_success
-from bridge.store.jobs import LeaseLost, bury_job, claim_jobs, postpone_job
+from bridge.store.channels import (
+    LONGEST_HOLD,
+    LONGEST_PARTNER_HOLD,
+    find_channel,
+    note_failure,
+    note_success,
+)
+from bridge.store.channels import bring_forward as release_channels
+from bridge.store.jobs import LeaseLost, bring_forward, bury_job, claim_jobs, postpone_job
 from bridge.store.rows import Job
+from bridge.store.timeline import last_at
 
 JobRunner = Callable[[Bridge, Job], Awaitable[Contact | None]]
 """Does a job, and finishes or reschedules it. None: no endpoint was spoken to."""
 
 MAX_SURPRISES = 10
 """How often a job may fail in a way that nobody foresaw before it waits for a person."""
+
+_STEP_BACK = timedelta(minutes=1)
+"""A clock that goes back less than this delays work by no more, and is left alone."""
 
 _log = get_logger()
 
@@ -47,6 +58,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
+        self._last: datetime | None = None
+        """When the queue was last looked at."""
         self._endpoints: dict[asyncio.Task[None], str] = {}
 
     def wake(self) -> None:
@@ -90,10 +103,14 @@ class Worker:
         if free <= 0 or self._stopping:
             return 0
         try:
+            if self._bridge.store.trouble is not None and not await self._bridge.store.probe(
+                self._bridge.now()
+            ):
+                return 0
+            await self._heed_clock()
             jobs = await self._claim(free)
-        except BridgeError as error:
-            # The store is away. Nothing is lost: the next tick looks again.
-            _log.warning("worker.store_unavailable", error=str(error))
+        except StoreUnavailable:
+            # The store tells of it once. Nothing is lost: the next tick looks again.
             return 0
         for job in jobs:
             task = group.create_task(self._run_one(job), name=f"job {job.kind} {job.key}")
@@ -102,6 +119,22 @@ class Worker:
                 self._endpoints[task] = job.endpoint
             task.add_done_callback(self._ended)
         return len(jobs)
+
+    async def _heed_clock(self) -> None:
+        """A clock that was ahead and is put right must not let work wait for the time that it showed."""
+        now, store = self._bridge.now(), self._bridge.store
+        last = self._last or await store.read(last_at) or now
+        self._last = now
+        if last - now < _STEP_BACK:
+            return
+        lease = self._bridge.settings.worker.lease
+
+        def work(tx: Connection) -> int:
+            release_channels(tx, now=now)
+            return bring_forward(tx, now=now, lease=lease)
+
+        jobs = await store.write(work)
+        _log.warning("clock.went_back", seconds=int((last - now).total_seconds()), jobs=jobs)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -134,6 +167,9 @@ class Worker:
             await self._note(job, contact)
         except LeaseLost:
             log.warning("job.lease_lost", outcome="another worker has it")
+        except StoreUnavailable:
+            # No fault of the job, so not counted: its lease lapses, and it comes up again.
+            log.warning("job.not_stored", outcome="done again when its lease ends")
         except Exception as surprise:
             where = where_raised(surprise)
             log.error("job.surprise", error=type(surprise).__name__, where=where)
@@ -151,8 +187,9 @@ class Worker:
                 await self._bridge.store.write(lambda tx: note_success(tx, endpoint, at=now))
                 _log.info("endpoint.recovered", endpoint=endpoint)
             return
+        longest = LONGEST_HOLD if endpoint == "hub" else LONGEST_PARTNER_HOLD
         held = await self._bridge.store.write(
-            lambda tx: note_failure(tx, endpoint, reason="it does not answer", at=now)
+            lambda tx: note_failure(tx, endpoint, reason="it does not answer", at=now, longest=longest)
         )
         if held is not None:
             _log.warning("endpoint.held", endpoint=endpoint, until=held.isoformat())

@@ -20,6 +20,8 @@ THRESHOLD: Final = 5
 
 SHORTEST_HOLD: Final = timedelta(seconds=5)
 LONGEST_HOLD: Final = timedelta(minutes=5)
+LONGEST_PARTNER_HOLD: Final = timedelta(seconds=20)
+"""Shorter: a message for a partner has only the time of its agreement, and must be tried when he is back."""
 
 _channel = tables.channel.c
 _job = tables.job.c
@@ -60,11 +62,13 @@ def resume(tx: Connection, endpoint: str, *, at: datetime) -> None:
     )
 
 
-def note_failure(tx: Connection, endpoint: str, *, reason: str, at: datetime) -> datetime | None:
+def note_failure(
+    tx: Connection, endpoint: str, *, reason: str, at: datetime, longest: timedelta = LONGEST_HOLD
+) -> datetime | None:
     """One more failure; gives the moment until which the endpoint is held now, or None."""
     known = find_channel(tx, endpoint)
     failures = (known.failures if known else 0) + 1
-    held_until = at + hold_after(failures) if failures >= THRESHOLD else None
+    held_until = at + min(hold_after(failures), longest) if failures >= THRESHOLD else None
     values: dict[str, Any] = {"failures": failures, "held_until": held_until, "changed_at": at}
     if known is None or not known.paused:
         values["reason"] = reason

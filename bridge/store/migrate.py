@@ -1,18 +1,23 @@
 """The version of a store's tables, and bringing it up to that of this program."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import ConfigError
+from bridge.store.cursors import get_cursor, set_cursor
 from bridge.store.engines import file_of, make_writer, read_url, translate
+
+_OLDEST = "store.oldest_program"
+"""The cursor that tells programs older than the tables whether they may go on with them."""
 
 _UPGRADE_LOCK = 0x6272_6964_6765
 """Two nodes that upgrade one PostgreSQL database at once take turns."""
@@ -32,10 +37,11 @@ def upgrade(url: str) -> None:
         with engine.begin() as connection:
             if not file:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-            _check_known(version_in(connection))
+            _check_known(version_in(connection), None)
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            set_cursor(connection, _OLDEST, _oldest_program(), datetime.now(UTC))
     except SQLAlchemyError as error:
         raise translate(error) from None
     finally:
@@ -70,9 +76,21 @@ def head_version() -> str:
     return head
 
 
-def check_version(version: str | None, url: URL) -> None:
-    """Raise ConfigError, with what to do, unless the store has exactly the version of this program."""
-    _check_known(version)
+def oldest_program_in(connection: Connection) -> str | None:
+    """The oldest version of the program that works with the tables behind this connection, if they tell it."""
+    if not inspect(connection).has_table("cursor"):
+        return None
+    return get_cursor(connection, _OLDEST)
+
+
+def check_version(version: str | None, url: URL, *, oldest: str | None = None) -> None:
+    """Raise ConfigError, with what to do, unless this program works with a store of this version.
+
+    That is its own version, or a newer one whose tables still serve it (`oldest`): so that the nodes of a
+    rolling upgrade may still be restarted when the tables are new already (docs/decisions/0016).
+    """
+    if _check_known(version, oldest):
+        return
     if version is None:
         raise ConfigError([f"store {_shown(url)}: has no tables yet; run `bridge store upgrade`"])
     if version != head_version():
@@ -81,12 +99,23 @@ def check_version(version: str | None, url: URL) -> None:
         )
 
 
-def _check_known(version: str | None) -> None:
+def _check_known(version: str | None, oldest: str | None) -> bool:
+    """Whether it is newer and may be used all the same. Raises ConfigError when it may not."""
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if version is not None and version not in known:
+    if version is None or version in known:
+        return False
+    if oldest not in known:
         raise ConfigError(
             [f"store: its version {version} is newer than this program; run the newer release of the bridge"]
         )
+    return True
+
+
+def _oldest_program() -> str:
+    """What the newest migration says of itself."""
+    script = ScriptDirectory.from_config(_config()).get_revision(head_version())
+    oldest: str = script.module.oldest_program
+    return oldest
 
 
 def _shown(url: URL) -> str:

@@ -50,6 +50,12 @@ def last_seq(tx: Connection) -> int:
     return tx.scalar(select(func.max(tables.step.c.seq))) or 0
 
 
+def last_at(tx: Connection) -> datetime | None:
+    """The time of the newest step; None in an empty store."""
+    found: datetime | None = tx.scalar(select(tables.step.c.at).order_by(tables.step.c.seq.desc()).limit(1))
+    return found
+
+
 def exchanges_changed_since(tx: Connection, seq: int, *, limit: int = 200) -> tuple[tuple[int, Key], ...]:
     """Each exchange with steps after `seq`, with the number of its newest one among the next `limit` steps.
 

@@ -11,6 +11,7 @@ Works raise StoreUnavailable for the disk or database, RefusedByStore for a brok
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,9 +19,17 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, StoreUnavailable
+from bridge.store.cursors import set_cursor
 from bridge.store.engines import PATIENCE, file_of, make_reader, make_writer, read_url, translate
-from bridge.store.migrate import check_version, current_version, head_version, upgrade, version_in
+from bridge.store.migrate import (
+    check_version,
+    current_version,
+    head_version,
+    oldest_program_in,
+    upgrade,
+    version_in,
+)
 from bridge.store.sealed_rows import OPTION
 from bridge.store.sealing import MasterKeys, Sealer, add_first_keys, is_encrypted, open_sealer
 from bridge.store.writing import GroupCommit, Pool, Runner, transaction
@@ -30,8 +39,11 @@ __all__ = ["Store", "current_version", "head_version", "upgrade"]
 T = TypeVar("T")
 
 
-def _nobody(_seconds: float) -> None:
-    """Nobody wants to know how long writes take."""
+_PROBE = "store.probe"
+
+
+def _nobody(_: object) -> None:
+    """Nobody wants to know how long writes take, or of trouble."""
 
 
 class Store:
@@ -40,6 +52,10 @@ class Store:
     def __init__(self, url: str, *, writer: Runner, reader: Runner, sealer: Sealer | None = None) -> None:
         self.on_write: Callable[[float], None] = _nobody
         """Told after each good `write` how many seconds it took, with waiting and commit."""
+        self.on_trouble: Callable[[str | None], None] = _nobody
+        """Told once when the disk or database begins to fail, with the reason, and once, with None, at the end."""
+        self.trouble: str | None = None
+        """Why the disk or database fails; None while it does not. A good `probe` ends it."""
         self.url = url
         self.sealer = sealer
         """Encrypts what works write, when a master key was given."""
@@ -71,7 +87,8 @@ class Store:
             raise ConfigError([f"store {file}: does not exist; run `bridge store upgrade`"])
         reader = make_reader(parsed, connections=readers, patience=patience)
         try:
-            check_version(_version(reader), parsed)
+            version, oldest = _versions(reader)
+            check_version(version, parsed, oldest=oldest)
         except BaseException:
             reader.dispose()
             raise
@@ -94,13 +111,34 @@ class Store:
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run the work and commit it; returns only after the commit is durable."""
         begun = time.perf_counter()
-        result = await asyncio.wrap_future(self._writer.submit(work))
+        result = await self._told(self._writer.submit(work))
         self.on_write(time.perf_counter() - begun)
         return result
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run the work over one snapshot; it cannot write."""
-        return await asyncio.wrap_future(self._reader.submit(work))
+        return await self._told(self._reader.submit(work))
+
+    async def probe(self, at: datetime) -> bool:
+        """Whether something can be written now. Reading alone tells nothing: that works on a full disk too."""
+        try:
+            await self.write(lambda tx: set_cursor(tx, _PROBE, at.isoformat(), at))
+        except StoreUnavailable:
+            return False
+        if self.trouble is not None:
+            self.trouble = None
+            self.on_trouble(None)
+        return True
+
+    async def _told(self, future: Future[T]) -> T:
+        """The outcome; the first failure of the disk or database is told."""
+        try:
+            return await asyncio.wrap_future(future)
+        except StoreUnavailable as error:
+            if self.trouble is None:
+                self.trouble = str(error)
+                self.on_trouble(self.trouble)
+            raise
 
     def write_sync(self, work: Callable[[Connection], T]) -> T:
         """As `write`, for a caller without an event loop."""
@@ -124,10 +162,11 @@ class Store:
         self.close()
 
 
-def _version(engine: Engine) -> str | None:
+def _versions(engine: Engine) -> tuple[str | None, str | None]:
+    """Of the tables, and of the oldest program that works with them."""
     try:
         with engine.connect() as connection:
-            return version_in(connection)
+            return version_in(connection), oldest_program_in(connection)
     except SQLAlchemyError as error:
         raise translate(error) from None
 

@@ -188,8 +188,8 @@ async def _answer_plainly(request: web.Request, handler: Handler) -> web.StreamR
     request.app.get(WAITING, set()).discard(id(request.protocol))
     try:
         return await handler(request)
-    except StoreUnavailable as error:
-        _log.error("store.unavailable", error=str(error))
+    except StoreUnavailable:
+        # The store told of it when it began: a line for every request would fill the log.
         return _later()
     except web.HTTPException as error:
         return web.Response(status=error.status)

@@ -35,7 +35,9 @@ async def scene(tmp_path: Path, pki: Pki, clock: Clock) -> AsyncIterator[tuple[W
         world = await stack.enter_async_context(open_world(tmp_path, pki, clock, settings_change=change))
         options = ConsoleOptions(poll=timedelta(milliseconds=20))
         runner = await stack.enter_async_context(serving(world.bridge, options))
-        page = await stack.enter_async_context(chromium(tmp_path, f"http://127.0.0.1:{runner.addresses[0][1]}"))
+        page = await stack.enter_async_context(
+            chromium(tmp_path, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        )
         (file,) = (tmp_path / "mappings").rglob("vt-melding.map.yaml")
         yield world, page, file
 

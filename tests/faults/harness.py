@@ -1,30 +1,33 @@
-"""The fault harness: many messages both ways while processes are killed at random, and then the counts.
+"""The fault harness: many messages both ways while something goes wrong again and again, and then the counts.
 
 In CI it runs short, as a test. By hand it runs long:
 
     python -m tests.faults.harness --messages 2000 --kills 100 [--workers 4] [--store postgresql+psycopg://...]
+    python -m tests.faults.harness --scenario full-disk --messages 500 --kills 10
 
-It asserts nothing itself: it gives a `Report`, and the caller says what must hold.
+`--kills` is how often it goes wrong; what goes wrong is in `scenarios.py`. The harness asserts nothing itself: it
+gives a `Report`, and the caller says what must hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
-import signal
 import socket
 import tempfile
+import uuid
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.config import load_settings
-from bridge.demo import SAMPLE, Scene, addresses_of, stage, start_bridge
+from bridge.demo import CPA_ID, SAMPLE, Scene, addresses_of, stage, start_bridge
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.rows import ExchangeState
 from bridge.store.unit import Store
+from tests.faults import scenarios
 
 SENDERS = 8
 """Reports under way at the same time."""
@@ -40,6 +43,7 @@ class Plan:
     messages: int
     kills: int
     workers: int = 1
+    scenario: str = "kill"
     store: str | None = None
     """URL of the store; None: SQLite in the folder."""
     seed: int = 1
@@ -49,7 +53,7 @@ class Plan:
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What the peers saw. A fact is a subject: one report and its answer."""
+    """What the peers saw. A fact is a report: there are two about each subject, one after the other."""
 
     sent: int = 0
     acknowledged: int = 0
@@ -61,36 +65,69 @@ class Report:
     """Subject → how many different events reported it."""
     answers: Counter[str] = field(default_factory=Counter)
     """Subject → how many different answers the partner got."""
+    order: dict[str, list[str]] = field(default_factory=dict)
+    """Subject → the conversations of its events at the hub, in the order in which they came."""
+    notes: list[str] = field(default_factory=list)
+    """What the scenario saw of the bridge while it went wrong."""
     unfinished: int = 0
     attention: int = 0
 
     def lines(self) -> list[str]:
         """For a person."""
         return [
-            f"reports sent {self.sent}, acknowledged {self.acknowledged}, kill -9 {self.kills} times",
+            f"reports sent {self.sent}, acknowledged {self.acknowledged}, gone wrong {self.kills} times",
             f"events at the hub {len(self.offers)}, offered twice {sum(c > 1 for c in self.offers.values())}, "
             f"with other octets {self.altered}",
-            f"subjects with one event {sum(c == 1 for c in self.facts.values())}, with more "
-            f"{sum(c > 1 for c in self.facts.values())}",
-            f"subjects with one answer at the partner {sum(c == 1 for c in self.answers.values())}, with more "
-            f"{sum(c > 1 for c in self.answers.values())}",
+            f"subjects with two events {sum(c == 2 for c in self.facts.values())}, with another number "
+            f"{sum(c != 2 for c in self.facts.values())}",
+            f"subjects with two reports in their order {sum(order_is_kept(self).values())} of {len(self.order)}",
+            f"subjects with two answers at the partner {sum(c == 2 for c in self.answers.values())}, with another "
+            f"number {sum(c != 2 for c in self.answers.values())}",
+            *self.notes,
             f"exchanges unfinished {self.unfinished}, needing a person {self.attention}",
         ]
+
+
+@dataclass(slots=True, kw_only=True)
+class Stand:
+    """What a scenario works with. It may change `environment`, with which the bridge is started."""
+
+    plan: Plan
+    scene: Scene
+    environment: dict[str, str]
+    chance: random.Random
+    report: Report
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """A bridge, ready; the partner sends to it."""
+        process = await start_bridge(self.scene.config, self.environment, workers=self.plan.workers)
+        self.scene.partner.bridge_url = (await addresses_of(process))["partner"]
+        return process
+
+    async def pause(self, least: float, most: float) -> None:
+        """Traffic goes on for a while."""
+        await asyncio.sleep(self.chance.uniform(least, most))
 
 
 async def run(plan: Plan, folder: Path) -> Report:
     """Send, kill, restart, wait for rest, count."""
     chance = random.Random(plan.seed)
     report = Report(sent=plan.messages)
-    environment = {"BRIDGE__PARTNER_LISTENER__PORT": str(_free_port())}
+    environment = {
+        "BRIDGE__PARTNER_LISTENER__PORT": str(_free_port()),
+        "BRIDGE__API_LISTENER__PORT": str(_free_port()),
+    }
     if plan.store:
         environment["BRIDGE__STORE__URL"] = plan.store
-    async with stage(folder, retries=PATIENT) as scene:
+    async with stage(folder, retries=PATIENT) as scene, AsyncExitStack() as stack:
+        stand = Stand(plan=plan, scene=scene, environment=environment, chance=chance, report=report)
+        await scenarios.PREPARE.get(plan.scenario, scenarios.nothing)(stand)
+        stack.push_async_callback(scenarios.AFTER.get(plan.scenario, scenarios.nothing), stand)
         sending = asyncio.create_task(_send_all(plan, scene), name="send all")
-        await _keep_killing(plan, scene, environment, chance, report)
+        await scenarios.SCENARIOS[plan.scenario](stand)
         process = await start_bridge(scene.config, environment, workers=plan.workers)
         try:
-            await addresses_of(process)
+            scene.partner.bridge_url = (await addresses_of(process))["partner"]
             report.acknowledged = await _count_acknowledged(scene, await sending, plan.within)
             await _come_to_rest(plan, scene, environment, report)
         finally:
@@ -101,35 +138,17 @@ async def run(plan: Plan, folder: Path) -> Report:
 
 
 def subject(number: int) -> str:
-    return f"H-{number:06d}"
+    """Two reports one after the other are about the same."""
+    return f"H-{number // 2:06d}"
 
 
-async def _keep_killing(
-    plan: Plan, scene: Scene, environment: dict[str, str], chance: random.Random, report: Report
-) -> None:
-    for _ in range(plan.kills):
-        process = await start_bridge(scene.config, environment, workers=plan.workers)
-        scene.partner.bridge_url = (await addresses_of(process))["partner"]
-        await asyncio.sleep(chance.uniform(0.3, 1.5))
-        if plan.workers == 1 or chance.random() < 0.3:
-            for pid in (*_children(process.pid), process.pid):
-                os.kill(pid, signal.SIGKILL)
-        else:
-            # One child of several: the others and its successor go on.
-            os.kill(chance.choice(_children(process.pid)), signal.SIGKILL)
-            await asyncio.sleep(chance.uniform(0.5, 1.5))
-            for pid in (process.pid, *_children(process.pid)):
-                os.kill(pid, signal.SIGKILL)
-        report.kills += 1
-        await process.wait()
+def conversation(number: int) -> str:
+    return f"conversation-{number:06d}"
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(child) for child in text.split()]
+def order_is_kept(report: Report) -> dict[str, bool]:
+    """Subject → whether its events came in the order in which its reports were sent."""
+    return {name: seen == sorted(seen) for name, seen in report.order.items()}
 
 
 async def _send_all(plan: Plan, scene: Scene) -> list[str]:
@@ -140,15 +159,21 @@ async def _send_all(plan: Plan, scene: Scene) -> list[str]:
 
     async def send(number: int) -> None:
         async with free:
-            name = subject(number).encode()
-            payload = sample.replace(b"BVH-2026-000042", name).replace(b"demo-2026-11-000042", b"ref-" + name)
-            sent = await scene.partner.send(payload, "vtMelding")
+            name, reference = subject(number).encode(), f"ref-{number}".encode()
+            payload = sample.replace(b"BVH-2026-000042", name).replace(b"demo-2026-11-000042", reference)
+            sent = await scene.partner.send(
+                payload, "vtMelding", conversation_id=conversation(number), message_id=f"{number}@harness"
+            )
             ids.append(sent.message_id)
             await scene.partner.acknowledged(sent.message_id, plan.within)
 
+    async def send_pair(number: int) -> None:
+        await send(number)
+        await send(number + 1)
+
     async with asyncio.TaskGroup() as group:
-        for number in range(plan.messages):
-            group.create_task(send(number), name=f"send {number}")
+        for number in range(0, plan.messages, 2):
+            group.create_task(send_pair(number), name=f"send {number}")
     return ids
 
 
@@ -162,7 +187,7 @@ async def _count_acknowledged(scene: Scene, ids: list[str], within: float) -> in
 
 
 async def _come_to_rest(plan: Plan, scene: Scene, environment: dict[str, str], report: Report) -> None:
-    url = environment.get("BRIDGE__STORE__URL") or load_settings(scene.config, {}).store.url
+    url = store_url(scene, environment)
     with Store.open(url) as store:
 
         async def unfinished() -> int:
@@ -180,8 +205,18 @@ async def _come_to_rest(plan: Plan, scene: Scene, environment: dict[str, str], r
         report.attention = len(await store.read(lambda tx: list_exchanges(tx, wanted, limit=1000)))
 
 
+def store_url(scene: Scene, environment: dict[str, str]) -> str:
+    return environment.get("BRIDGE__STORE__URL") or load_settings(scene.config, {}).store.url
+
+
 def _count(scene: Scene, report: Report) -> None:
+    namespace = load_settings(scene.config, {}).identifiers.namespace
+    named = {
+        str(uuid.uuid5(namespace, f"conversation|{CPA_ID}|{conversation(number)}")): conversation(number)
+        for number in range(report.sent)
+    }
     for offer in scene.hub.events:
+        report.order.setdefault(offer.event["subject"], []).append(named[offer.event["correlationid"]])
         report.offers[offer.id] += offer.count
         report.altered += offer.altered
         report.facts[offer.event["subject"]] += 1
@@ -203,6 +238,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=500)
     parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--scenario", choices=sorted(scenarios.SCENARIOS), default="kill")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--store")
     parser.add_argument("--seed", type=int, default=1)

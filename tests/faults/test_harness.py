@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Plan, Report, run, subject
+from tests.faults.harness import Plan, Report, order_is_kept, run, subject
 
 
 def check(report: Report, plan: Plan) -> None:
     print("\n".join(report.lines()))
-    everything = Counter({f"melding/{subject(number)}": 1 for number in range(plan.messages)})
-    assert report.kills == plan.kills
+    everything = Counter(f"melding/{subject(number)}" for number in range(plan.messages))
+    assert report.kills >= plan.kills
     assert report.acknowledged == plan.messages, "every report was acknowledged in the end"
     assert report.facts == everything, "every report reached the hub as exactly one event"
     assert set(report.offers.values()) == {1}, "no event was offered twice"
     assert report.altered == 0
+    assert all(order_is_kept(report).values()), "events about one subject came in the order of the reports"
     assert report.answers == everything, "every answer reached the partner exactly once"
     assert (report.unfinished, report.attention) == (0, 0)
 
@@ -33,4 +34,46 @@ async def test_four_processes_on_postgresql_killed_at_random_lose_and_double_not
     tmp_path: Path, postgres_url: str
 ) -> None:
     plan = Plan(messages=40, kills=4, workers=4, store=postgres_url, seed=2)
+    check(await run(plan, tmp_path), plan)
+
+
+@pytest.mark.rule("SOH-165", "SOH-172")
+@pytest.mark.parametrize(
+    ("scenario", "reason"),
+    [
+        ("full-disk", "de schijf van de opslag is vol"),
+        ("read-only-disk", "de opslag kan alleen gelezen worden"),
+    ],
+)
+async def test_a_disk_that_is_full_or_read_only_for_a_while_loses_and_doubles_nothing(
+    tmp_path: Path, scenario: str, reason: str
+) -> None:
+    plan = Plan(messages=20, kills=1, scenario=scenario)
+    try:
+        report = await run(plan, tmp_path)
+    except OSError as error:
+        pytest.skip(str(error))
+    check(report, plan)
+    assert f"while it went wrong the bridge said: 503 {reason}" in report.notes
+    assert report.notes[-1].startswith("the log told of the store 1 times")
+
+
+async def test_a_process_that_may_write_no_larger_files_for_a_while_loses_and_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    plan = Plan(messages=20, kills=1, scenario="bound-file")
+    check(await run(plan, tmp_path), plan)
+
+
+async def test_a_store_that_another_process_locks_for_long_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    plan = Plan(messages=20, kills=1, scenario="locked-file")
+    report = await run(plan, tmp_path)
+    check(report, plan)
+    held = "de opslag wordt door een ander proces bezet gehouden"
+    assert f"while it went wrong the bridge said: 503 {held}" in report.notes
+
+
+@pytest.mark.rule("DK-24")
+async def test_lines_cut_in_the_middle_of_answers_lose_and_double_nothing(tmp_path: Path) -> None:
+    plan = Plan(messages=20, kills=5, scenario="cut-lines")
     check(await run(plan, tmp_path), plan)

@@ -1,22 +1,35 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from bridge.errors import ConfigError, StoreUnavailable
+from bridge.store.cursors import set_cursor
 from bridge.store.engines import make_writer, read_url
-from bridge.store.migrate import current_version, head_version, upgrade
+from bridge.store.migrate import _config, current_version, head_version, upgrade
 from bridge.store.tables import metadata
 from bridge.store.unit import Store
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def _set_version(url: str, version: str) -> None:
     engine = make_writer(read_url(url), connections=1)
     with engine.begin() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    engine.dispose()
+
+
+def _forget_oldest(url: str) -> None:
+    """As a release that makes no promise leaves it."""
+    engine = make_writer(read_url(url), connections=1)
+    with engine.begin() as tx:
+        tx.execute(text("DELETE FROM cursor WHERE name = 'store.oldest_program'"))
     engine.dispose()
 
 
@@ -74,9 +87,39 @@ def test_a_new_sqlite_file_is_closed_to_other_users(tmp_path: Path, open_store: 
 
 def test_a_store_from_a_newer_program_is_refused(url: str) -> None:
     _set_version(url, "9999")
+    _forget_oldest(url)
 
     with pytest.raises(ConfigError, match="newer than this program"):
         Store.open(url)
+
+
+def test_a_store_from_a_newer_program_whose_tables_still_serve_is_opened(
+    url: str, open_store: Callable[..., Store]
+) -> None:
+    """A node of a rolling upgrade that is restarted after the tables were upgraded."""
+    _set_version(url, "9999")
+
+    with open_store(url) as store:
+        store.write_sync(lambda tx: set_cursor(tx, "c", "written", NOW))
+
+    assert current_version(url) == "9999"
+
+
+def test_a_store_whose_tables_no_longer_serve_this_program_is_refused(
+    url: str, open_store: Callable[..., Store]
+) -> None:
+    open_store(url).write_sync(lambda tx: set_cursor(tx, "store.oldest_program", "9999", NOW))
+    _set_version(url, "9999")
+
+    with pytest.raises(ConfigError, match="newer than this program"):
+        Store.open(url)
+
+
+def test_every_migration_says_which_programs_still_work_with_it() -> None:
+    scripts = list(ScriptDirectory.from_config(_config()).walk_revisions())
+    known = {script.revision for script in scripts}
+
+    assert scripts[0].module.oldest_program in known
 
 
 def test_a_store_from_a_newer_program_is_not_touched_by_an_upgrade(url: str) -> None:

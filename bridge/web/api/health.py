@@ -6,12 +6,13 @@ certificate, the state to everyone.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 
 from bridge.errors import StoreUnavailable
-from bridge.flow.health import Component, Health, examine_work
+from bridge.flow.health import Component, Health, examine_store, examine_work
 from bridge.store.access import Waiting, oldest_waiting
 from bridge.web.api.media import check_accept
 from bridge.web.api.problem import Problem, respond_json, unavailable
@@ -65,13 +66,10 @@ async def examine(state: ApiState) -> tuple[Component, ...]:
 
 async def _examine_store(state: ApiState) -> tuple[Component, Waiting | None]:
     """The store holds the processing log too: without it no lookup is answered."""
-    try:
-        waiting = await state.bridge.store.read(oldest_waiting)
-    except StoreUnavailable:
-        return Component(
-            name="opslag", health=Health.UNHEALTHY, reason="de opslag en het verwerkingslog antwoorden niet"
-        ), None
-    return Component(name="opslag", health=Health.HEALTHY), waiting
+    store, waiting = state.bridge.store, None
+    with suppress(StoreUnavailable):
+        waiting = await store.read(oldest_waiting)
+    return examine_store(store.trouble), waiting
 
 
 def _shape(component: Component) -> dict[str, str]:

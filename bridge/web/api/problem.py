@@ -147,8 +147,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return respond_problem(of_rejection(rejected))
     except web.HTTPException as error:
         return respond_problem(_of_framework(error))
-    except StoreUnavailable as error:
-        _log.error("store.unavailable", error=str(error))
+    except StoreUnavailable:
+        # The store told of it when it began.
         return respond_problem(unavailable())
     except (asyncio.CancelledError, ConnectionError):
         raise

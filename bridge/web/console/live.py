@@ -40,14 +40,18 @@ class Pulse:
 
     async def run(self) -> None:
         """Look at the store until cancelled. A store that fails is asked again: pages stay open."""
+        failing = False
         while True:
             try:
                 seq = await self._store.read(last_seq)
             except (
                 Exception
             ) as error:  # whatever the store's driver raises: a page that watches must survive it
-                get_logger().warning("console.watch_failed", error=type(error).__name__)
+                if not failing:
+                    get_logger().warning("console.watch_failed", error=type(error).__name__)
+                failing = True
             else:
+                failing = False
                 await self._announce(seq)
             await asyncio.sleep(self._interval)
 

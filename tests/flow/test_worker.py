@@ -1,0 +1,186 @@
+"""The worker: one bad endpoint, a clock that is put right, a store that fails for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.errors import StoreUnavailable
+from bridge.flow.bridge import Bridge
+from bridge.flow.contact import Contact
+from bridge.flow.worker import Worker
+from bridge.store.channels import find_channel
+from bridge.store.jobs import JobFilter, add_job, finish_job, get_job, list_jobs, retry_job
+from bridge.store.rows import Job, JobState
+from bridge.store.timeline import add_step
+from tests.flow.conftest import World
+from tests.flow.outgoing import send_out
+from tests.flow.wire import Wire
+
+KIND = "deliver"
+
+
+def queue(world: World, endpoint: str | None, count: int) -> None:
+    bridge, now = world.bridge, world.bridge.now()
+    keys = [bridge.new_key() for _ in range(count)]
+
+    def work(tx):  # type: ignore[no-untyped-def]
+        for key in keys:
+            add_job(tx, key=key, kind=KIND, subject_key=key, endpoint=endpoint, due=now, at=now)
+
+    bridge.store.write_sync(work)
+
+
+class Endpoints:
+    """Delivers at once to every endpoint but `dead`, which answers nobody until `gate` opens, and then fails."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.done: list[str | None] = []
+        self.all_done = asyncio.Event()
+        self.tried = 0
+        self.expected = 0
+
+    async def deliver(self, bridge: Bridge, job: Job) -> Contact:
+        now = bridge.now()
+        if job.endpoint == "dead":
+            self.tried += 1
+            await self.gate.wait()
+            due = now + timedelta(seconds=1)
+            await bridge.store.write(lambda tx: retry_job(tx, job, due=due, reason="no answer", at=now))
+            return Contact.UNREACHED
+        await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
+        self.done.append(job.endpoint)
+        if len(self.done) == self.expected:
+            self.all_done.set()
+        return Contact.REACHED
+
+
+def move(file: Path, to: Path) -> None:
+    file.rename(to)
+
+
+async def never(_bridge: Bridge, _job: Job) -> None:
+    raise AssertionError("no job is buried here")
+
+
+@pytest.mark.rule("SOH-165")
+async def test_a_partner_that_hangs_with_500_queued_takes_no_place_of_another(world: World) -> None:
+    endpoints = Endpoints()
+    endpoints.expected = 60
+    queue(world, "dead", 500)
+    queue(world, "alive", 60)
+    worker = Worker(world.bridge, {KIND: endpoints.deliver}, name="test", on_buried=never)
+
+    running = asyncio.create_task(worker.run(), name="worker")
+    worker.wake()
+    async with asyncio.timeout(30):
+        await endpoints.all_done.wait()
+    hanging = endpoints.tried
+    worker.stop()
+    endpoints.gate.set()
+    await running
+
+    assert hanging <= world.bridge.settings.worker.per_endpoint
+    held = world.bridge.store.read_sync(lambda tx: find_channel(tx, "dead"))
+    assert held is not None and held.held_until is not None
+    waiting = world.bridge.store.read_sync(
+        lambda tx: list_jobs(tx, JobFilter(state=JobState.READY), limit=1000)
+    )
+    assert len(waiting) == 500, "what waits for the dead partner is still there"
+
+
+@pytest.mark.rule("SOH-165")
+async def test_a_partner_that_answers_nobody_is_held_and_tried_with_one_message_at_a_time(
+    world: World,
+) -> None:
+    wire = Wire(world)
+    wire.refuses(1000)
+    for _ in range(12):
+        await send_out(world)
+    await world.work()
+    first = len(wire.times)
+
+    channel = world.bridge.store.read_sync(lambda tx: find_channel(tx, world.partner.settings.oin))
+    assert channel is not None and channel.held_until is not None, "five failures in a row hold it"
+    assert first < 12, "the others were not tried in vain"
+    await world.work(seconds=21)
+    assert len(wire.times) == first + 1, "after the hold one message tries"
+
+    wire.refuses(0)
+    for _ in range(3):
+        await world.work(seconds=21)
+    await world.settled()
+    assert len(world.partner.received) == 12, "and all arrive when it is back"
+
+
+async def test_a_clock_that_was_a_day_ahead_delays_nothing_when_it_is_put_right(world: World) -> None:
+    wire = Wire(world)
+    world.clock.forward(days=1)
+    wire.refuses(1)
+    await send_out(world)
+    await world.work()
+    world.clock.forward(days=-1)
+
+    with capture_logs() as logs:
+        await world.work()
+
+    assert len(wire.times) == 2, "the second attempt waits for no clock of tomorrow"
+    assert [line["event"] for line in logs if line["event"].startswith("clock")] == ["clock.went_back"]
+
+
+async def test_a_bridge_that_starts_with_a_journal_of_tomorrow_brings_its_work_forward(world: World) -> None:
+    bridge, tomorrow = world.bridge, world.bridge.now() + timedelta(days=1)
+    key = bridge.new_key()
+
+    def work(tx):  # type: ignore[no-untyped-def]
+        add_step(tx, exchange=key, at=tomorrow, side="bridge", what="x", outcome="info")
+        add_job(tx, key=key, kind=KIND, subject_key=key, due=tomorrow, at=tomorrow)
+
+    bridge.store.write_sync(work)
+    endpoints = Endpoints()
+
+    await Worker(bridge, {KIND: endpoints.deliver}, name="test", on_buried=never).run_until_idle()
+
+    assert bridge.store.read_sync(lambda tx: get_job(tx, key)).state is JobState.DONE
+
+
+async def test_a_store_that_fails_is_told_once_and_its_end_once(world: World) -> None:
+    file = Path(world.bridge.store.url.removeprefix("sqlite:///"))
+    away = file.with_name("away")
+    with capture_logs() as logs:
+        move(file, away)
+        for _ in range(5):
+            await world.work()
+        assert "removed" in (world.bridge.store.trouble or "")
+        move(away, file)
+        await world.work()
+
+    told = [line["event"] for line in logs if line["event"].startswith("store.")]
+    assert told == ["store.unavailable", "store.recovered"]
+    assert world.bridge.store.trouble is None
+
+
+async def test_a_job_that_could_not_be_stored_is_no_surprise_and_is_done_again(world: World) -> None:
+    queue(world, None, 1)
+    times = 0
+
+    async def away(bridge: Bridge, job: Job) -> None:
+        nonlocal times
+        times += 1
+        if times == 1:
+            raise StoreUnavailable("the store failed: database or disk is full")
+        await bridge.store.write(lambda tx: finish_job(tx, job, at=bridge.now()))
+
+    worker = Worker(world.bridge, {KIND: away}, name="test", on_buried=never)
+    await worker.run_until_idle()
+    (job,) = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    assert (job.state, job.surprises) == (JobState.READY, 0)
+
+    world.clock.forward(seconds=world.bridge.settings.worker.lease_seconds + 1)
+    await worker.run_until_idle()
+    assert times == 2
