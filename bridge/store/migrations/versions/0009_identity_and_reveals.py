@@ -8,6 +8,9 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+oldest_program = "0009"
+"""Programs of this version and newer work with these tables."""
+
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
