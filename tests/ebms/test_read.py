@@ -535,7 +535,7 @@ def test_an_encrypted_message_header_is_refused():
         (envelope(header="<eb:ErrorList/>"), "ErrorList is empty"),
         (
             envelope(
-                header=f'<eb:ErrorList {BLOCK} eb:highestSeverity="Error"><eb:Error eb:errorCode="X" eb:severity="Error"/></eb:ErrorList>'
+                header=f'<eb:ErrorList {BLOCK} eb:highestSeverity="Warning"><eb:Error eb:errorCode="X" eb:severity="Warning"/></eb:ErrorList>'
             ),
             "an Error has no codeContext",
         ),
