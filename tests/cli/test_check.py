@@ -399,3 +399,11 @@ def test_plain_hub_is_refused_in_production(check: Check) -> None:
 def test_no_secret_is_printed(check: Check, shell: Any) -> None:
     check(("https://hub.example/api", "https://user:s3cret@hub.example/"), code=1)
     assert "s3cret" not in shell.out + shell.err
+
+
+@pytest.mark.rule("DK-138")
+def test_without_a_file_of_lists_an_address_to_fetch_them_from_is_enough(check: Check) -> None:
+    without = ('crl = "crl.pem"\n', "")
+    assert "revocation lists" in told(check(without), "certificates", "warning")
+    urls = ("[hub]\n", '[trust]\ncrl_urls = ["http://crl.example/latest.crl"]\n[hub]\n')
+    assert "revocation lists" not in str(check(urls)), "the edits add up"
