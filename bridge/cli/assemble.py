@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
+from cryptography import x509
 
 from bridge import metrics
 from bridge.cli.hub_wiring import hub_client, hub_profile
 from bridge.cli.store_keys import load_master_keys
 from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
-from bridge.ebms.keys import KeyPair, load_key_pair
+from bridge.ebms.keys import KeyPair, is_authority, load_key_pair
 from bridge.ebms.model import PartyId
 from bridge.ebms.oin import OIN_TYPE, environment_suffix, oin_in
 from bridge.errors import ConfigError
@@ -90,6 +91,7 @@ async def assemble(
                 jitter=lambda: random.uniform(-1.0, 1.0),  # noqa: S311 - spreads load, protects nothing
                 random=os.urandom,
                 own=own,
+                renewed=load_renewed(settings),
                 gate=gate,
                 agreements=agreements,
                 mappings=mappings,
@@ -133,6 +135,24 @@ def load_own_identities(settings: Settings) -> tuple[OwnIdentity, ...]:
         )
         for own in settings.own_parties
     )
+
+
+def load_renewed(settings: Settings) -> dict[str, tuple[x509.Certificate, ...]]:
+    """The certificates of partners that agreements do not name yet, by PartyId. Raises ConfigError."""
+    found = {}
+    for partner in settings.partners:
+        path = partner.renewed_certificates
+        if path is None:
+            continue
+        try:
+            read = x509.load_pem_x509_certificates(path.read_bytes())
+            found[partner.party_id] = tuple(c for c in read if not is_authority(c))
+        except (OSError, ValueError) as error:
+            text = (
+                f"partner {partner.party_id}, renewed_certificates: {path.name} holds no readable certificate"
+            )
+            raise ConfigError([text]) from error
+    return found
 
 
 def load_mapping_folder(folder: Path) -> MappingSet:

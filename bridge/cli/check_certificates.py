@@ -20,6 +20,7 @@ from bridge.ebms.keys import (
 )
 from bridge.ebms.model import PartyId
 from bridge.ebms.oin import oin_in
+from bridge.ebms.revocation import distribution_points, may_be_asked
 from bridge.errors import ConfigError
 from bridge.flow.trust import Trust, load_trust
 from bridge.web.tls import client_context, server_context
@@ -85,10 +86,18 @@ def _trust(case: Case) -> Generator[Finding, None, Trust | None]:
     if not trust.anchors:
         text = "holds no root certificate; add the root of PKIoverheid"
         yield _finding(Level.ERROR, "partner_listener.tls.trust", text)
-    if not trust.crls:
+    if not trust.crls and not _lists_are_fetched(case, trust):
         text = "is missing, so a stolen certificate stays good; give the revocation lists (DK-70)"
         yield _finding(Level.WARNING, "partner_listener.tls.crl", text)
     return trust
+
+
+def _lists_are_fetched(case: Case, trust: Trust) -> bool:
+    """Whether the authorities name a list that may be fetched, or the settings do."""
+    settings = case.settings.trust
+    named = distribution_points((*trust.anchors, *trust.intermediates))
+    found = settings.crl_urls or any(may_be_asked(url, settings.crl_hosts) for url in named)
+    return settings.fetch_crls and bool(found)
 
 
 def _without_production_rules(case: Case) -> Trust | None:

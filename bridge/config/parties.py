@@ -74,6 +74,12 @@ class PartnerSettings(Section):
     delivered_by: tuple[str, ...] = Field(
         default=(), description="OINs of gateways whose TLS certificate may deliver this partner's messages."
     )
+    renewed_certificates: FilePath | None = Field(
+        default=None,
+        description="PEM file with certificates of this partner that count beside those of its agreements, while these "
+        "are not replaced yet: for its signatures, as its pinned server, and to encrypt for once the one of the "
+        "agreement has expired. Read at start.",
+    )
     url: str | None = Field(
         default=None, description="Where to send instead of the endpoint of the agreement: an intermediary."
     )

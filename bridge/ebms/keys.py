@@ -360,7 +360,7 @@ def _is_crl_for(
 
 def _in_scope(scope: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> bool:
     """Whether a list with this scope is about `certificate` (RFC 5280 5.2.5)."""
-    is_ca = _is_authority(certificate)
+    is_ca = is_authority(certificate)
     if scope.indirect_crl or scope.only_contains_attribute_certs or scope.only_some_reasons is not None:
         return False
     if (scope.only_contains_user_certs and is_ca) or (scope.only_contains_ca_certs and not is_ca):
@@ -374,7 +374,8 @@ def _in_scope(scope: x509.IssuingDistributionPoint, certificate: x509.Certificat
     return any(name in scope.full_name for point in points for name in point.full_name or ())
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it is the certificate of an authority, which signs no messages."""
     try:
         return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except (x509.ExtensionNotFound, ValueError):

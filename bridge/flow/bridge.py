@@ -51,8 +51,8 @@ class Route:
     own_party: PartyId
     client_certificate: x509.Certificate | None = None
     """The one of ours that the agreement names; None, or one without a key here: our newest."""
-    pinned: x509.Certificate | None = None
-    """The only server certificate that will do; None: any that the trusted authorities issued."""
+    pinned: tuple[x509.Certificate, ...] = ()
+    """The only server certificates that will do; none: any that the trusted authorities issued."""
 
 
 class PartnerPost(Protocol):
@@ -97,6 +97,8 @@ class Bridge:
     jitter: Callable[[], float]
     random: Callable[[int], bytes]
     own: tuple[OwnIdentity, ...]
+    renewed: Mapping[str, tuple[x509.Certificate, ...]]
+    """By the PartyId of a partner: certificates that count beside those of its agreements."""
     gate: Gate
     agreements: Agreements = field(repr=False)
     mappings: MappingSet = field(repr=False)
@@ -130,6 +132,10 @@ class Bridge:
     def own_identity(self, party: Party) -> OwnIdentity | None:
         """The own party that any of these PartyIds names, or None."""
         return next((own for own in self.own if own.party_id in party.party_ids), None)
+
+    def renewed_of(self, party: Party) -> tuple[x509.Certificate, ...]:
+        """Certificates of a partner that its agreements do not name yet."""
+        return tuple(c for party_id in party.party_ids for c in self.renewed.get(party_id.value, ()))
 
     def partner(self, party: Party) -> PartnerSettings | None:
         """The configured partner that any of these PartyIds names, or None."""

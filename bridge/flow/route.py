@@ -27,5 +27,7 @@ def route_to(
         raise ConfigError(["the agreement names no endpoint of the partner"])
     if bridge.settings.production and not target.lower().startswith("https:"):
         raise ConfigError(["the endpoint of the partner is not https; production sends nowhere else (DK-30)"])
-    pinned = server_certificate if partner and partner.pin_server_certificate and not partner.url else None
+    pinned: tuple[x509.Certificate, ...] = ()
+    if partner and partner.pin_server_certificate and not partner.url and server_certificate is not None:
+        pinned = (server_certificate, *bridge.renewed.get(partner.party_id, ()))
     return Route(url=target, own_party=own.party_id, client_certificate=client_certificate, pinned=pinned)

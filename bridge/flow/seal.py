@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from bridge.ebms.cpa_terms import EncryptionTerms, SigningTerms
 from bridge.ebms.encrypt import RSA_1_5, RSA_OAEP, RSA_OAEP_11, encrypt_part
 from bridge.ebms.keys import KeyPair, fingerprint_sha256
@@ -74,10 +76,11 @@ def _seal(
     parts = message.parts
     if encryption is not None:
         transport = _key_transport(bridge, message.header.to_party)
+        receiver = _receiver_certificate(bridge, message.header.to_party, encryption)
         parts = tuple(
             encrypt_part(
                 part,
-                certificate=encryption.certificate,
+                certificate=receiver,
                 algorithm=encryption.algorithm,
                 random=bridge.random,
                 key_transport=transport,
@@ -121,6 +124,17 @@ def _key_transport(bridge: Bridge, to_party: Party) -> str:
     """RSA-OAEP, unless the settings of the partner say that its adapter reads nothing but RSA 1.5 (DK-135)."""
     partner = bridge.partner(to_party)
     return RSA_OAEP if partner is None else _KEY_TRANSPORTS[partner.key_transport]
+
+
+def _receiver_certificate(bridge: Bridge, to_party: Party, encryption: EncryptionTerms) -> x509.Certificate:
+    """That of the agreement; once it has expired, a renewed one of the partner that holds now."""
+    agreed, now = encryption.certificate, bridge.now()
+    if now <= agreed.not_valid_after_utc:
+        return agreed
+    usable = (
+        c for c in bridge.renewed_of(to_party) if c.not_valid_before_utc <= now <= c.not_valid_after_utc
+    )
+    return next(usable, agreed)
 
 
 def _key_for(own: OwnIdentity, signing: SigningTerms) -> KeyPair:

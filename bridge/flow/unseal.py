@@ -60,11 +60,12 @@ def algorithm_policy(bridge: Bridge) -> AlgorithmPolicy:
 
 
 def _verify(bridge: Bridge, received: Received, verification: SigningTerms) -> Verified | EbmsError:
+    renewed = bridge.renewed_of(received.message.header.from_party)
     try:
         verified = verify_signature(
             received.envelope,
             received.message.parts,
-            certificates=verification.certificates,
+            certificates=(*verification.certificates, *renewed),
             digest_method=verification.hash_function,
             signature_method=verification.signature_algorithm,
             policy=algorithm_policy(bridge),

@@ -37,7 +37,7 @@ class ClientIdentities:
         """The newest certificate of each party first."""
         self._files = files
         self._check = check
-        self._made: dict[tuple[PartyId, int, x509.Certificate | None], ssl.SSLContext] = {}
+        self._made: dict[tuple[PartyId, int, tuple[x509.Certificate, ...]], ssl.SSLContext] = {}
 
     def context(self, route: Route) -> ssl.SSLContext:
         """For the certificate that the route names, if we have it, else for our newest."""

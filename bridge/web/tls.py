@@ -7,7 +7,7 @@ The cipher list is the set that every edition of the national guidelines rates "
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cryptography import x509
 
@@ -66,11 +66,11 @@ def console_context(settings: ConsoleTls) -> ssl.SSLContext:
     return context
 
 
-def refuse_others(pinned: x509.Certificate, check: PeerCheck | None) -> PeerCheck:
-    """A check that lets only this very certificate through, if `check` does too."""
+def refuse_others(pinned: Collection[x509.Certificate], check: PeerCheck | None) -> PeerCheck:
+    """A check that lets only these very certificates through, if `check` does too."""
 
     def only(certificate: x509.Certificate) -> str | None:
-        if certificate != pinned:
+        if certificate not in pinned:
             return "the server certificate is not the one of the agreement"
         return check(certificate) if check else None
 

@@ -441,3 +441,11 @@ def test_an_agreement_with_a_place_for_them_is_good(check: Check, home: Path, of
 def test_answers_that_the_partner_does_without_need_no_place(check: Check, home: Path, office: Any) -> None:
     with_care_reports(home, office, "bevestig")
     assert about_answers(check(('system = "bvh"', 'system = "bvh"\ntechnical_answers = false'))) == []
+
+
+@pytest.mark.rule("DK-138")
+def test_without_a_file_of_lists_an_address_to_fetch_them_from_is_enough(check: Check) -> None:
+    without = ('crl = "crl.pem"\n', "")
+    assert "revocation lists" in told(check(without), "certificates", "warning")
+    urls = ("[hub]\n", '[trust]\ncrl_urls = ["http://crl.example/latest.crl"]\n[hub]\n')
+    assert "revocation lists" not in str(check(urls)), "the edits add up"

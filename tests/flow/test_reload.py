@@ -16,9 +16,12 @@ from bridge.cli.assemble import load_own_identities
 from bridge.cli.serve import _partner_context
 from bridge.config import Settings, load_settings
 from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, write_settings
+from bridge.ebms.cpa_terms import EncryptionTerms
+from bridge.ebms.model import Party
 from bridge.errors import ConfigError
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.reload import AGREEMENTS, Watch
+from bridge.flow.seal import _receiver_certificate
 from bridge.flow.trust import Gate, load_trust
 from bridge.pki import Flaw, Organisation, Pki, make_pki
 from bridge.store.rows import MessageState
@@ -110,6 +113,61 @@ async def test_during_a_roll_over_the_certificate_that_the_agreement_names_signs
         assert world.partner.refused == []
         await world.partner.acknowledged(result.message_id, 5)
         assert {m.state for m in world.messages(direction="out")} == {MessageState.ACKNOWLEDGED}
+
+
+@pytest.mark.rule("DK-14", "DK-70")
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_partner_signs_with_its_new_key_before_the_agreement_names_it_once_the_settings_do(
+    tmp_path: Path, clock: Clock, told: bool
+) -> None:
+    pki = make_pki(tmp_path / "own", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
+    renewed = pki.issue(Organisation(name=POLICE.name, oin=POLICE.oin, stem="renewed"))
+    folder = tmp_path / "world"
+    folder.mkdir()
+    change = {"renewed_certificates": renewed.certificate} if told else {}
+    async with open_world(folder, pki, clock, **change) as world:
+        old = write(world)
+        tls = replace(world.partner.settings.tls, certificate=renewed.certificate, key=renewed.key)
+        world.partner.settings = replace(world.partner.settings, tls=tls)
+        new = write(world)
+        for letter in (old, new):
+            await post(world, letter)
+        states = [m.state for m in world.messages()]
+        assert states == [MessageState.RECEIVED, MessageState.RECEIVED if told else MessageState.REFUSED]
+
+
+async def test_an_authority_among_the_renewed_certificates_signs_nothing(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pki = make_pki(tmp_path / "own", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
+    folder = tmp_path / "world"
+    folder.mkdir()
+    async with open_world(folder, pki, clock, renewed_certificates=pki.trust) as world:
+        assert world.bridge.renewed == {POLICE.oin: ()}
+
+
+@pytest.mark.rule("DK-78")
+async def test_parts_are_encrypted_for_the_renewed_certificate_once_the_agreed_one_has_expired(
+    tmp_path: Path, clock: Clock
+) -> None:
+    pki = make_pki(
+        tmp_path / "own", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC), valid_days=30
+    )
+    longer = make_pki(tmp_path / "longer", organisations=[POLICE], now=datetime.now(UTC), valid_days=90)
+    renewed = longer.credentials(POLICE.stem).certificate
+    folder = tmp_path / "world"
+    folder.mkdir()
+    async with open_world(folder, pki, clock, renewed_certificates=renewed) as world:
+        (police,) = (p for p in world.bridge.agreements.agreements[0].parties if p.name == POLICE.name)
+        agreed = police.certificates[0].certificate
+        party = Party(party_ids=police.party_ids)
+        terms = EncryptionTerms(certificate=agreed, algorithm="")
+        new = x509.load_pem_x509_certificate(renewed.read_bytes())
+        assert _receiver_certificate(world.bridge, party, terms) == agreed
+        clock.forward(days=31)
+        assert _receiver_certificate(world.bridge, party, terms) == new
+        clock.forward(days=90)
+        assert _receiver_certificate(world.bridge, party, terms) == agreed
 
 
 @pytest.mark.rule("DK-102")
