@@ -324,6 +324,7 @@ def test_a_message_with_too_many_elements_is_rejected(
 # -- what goes through with a finding
 
 
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
 GOES = [
     ("M912", ("<StUF:referentienummer>ref-", f"<StUF:referentienummer>{'x' * 50}-"), None),
     (
@@ -335,7 +336,10 @@ GOES = [
     ("M916", ("<JZ:betreft ", "tekst<JZ:betreft "), None),
     (
         "M917",
-        ("<JZ:datumIncident>20260114<", '<JZ:datumIncident xsi:nil="true" noValue="geenWaarde"><'),
+        (
+            "<JZ:datumIncident>20260114<",
+            f'<JZ:datumIncident xmlns:xsi="{XSI}" xsi:nil="true" noValue="geenWaarde"><',
+        ),
         None,
     ),
 ]
