@@ -10,7 +10,7 @@ from bridge.flow.causes import Bulk, Cause, exchanges_of, list_causes, mend_caus
 from bridge.flow.mend import Actor
 from bridge.flow.mend_model import CannotMend, check_reason
 from bridge.store.rows import Exchange
-from bridge.web.console.overview import SOON, certificates_in_use, find_overview
+from bridge.web.console.overview import SLOW, SOON, certificates_in_use, find_overview
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
@@ -61,6 +61,9 @@ async def show_now(request: web.Request) -> web.Response:
         ],
         dead_jobs=found.dead_jobs,
         ready_jobs=found.ready_jobs,
+        slow=found.slow,
+        slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),
+        slow_minutes=int(SLOW.total_seconds() // 60),
         problems=[f"{name}: {line}" for name, lines in bridge.problems.items() for line in lines],
         endings=[{"ending": ending, "moment": lens.moment(ending.ends)} for ending in endings],
     )
