@@ -50,7 +50,7 @@ from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
 from bridge.web.console.attention import cause_views
 from bridge.web.console.documents import cause_document, dossier_document, exchange_document
 from bridge.web.console.dossier import find_dossier
-from bridge.web.console.filters import matches, may_be_bsn
+from bridge.web.console.filters import may_be_bsn, search
 from bridge.web.console.text import Language, catalogue
 from bridge.web.console.views import Lens
 
@@ -115,7 +115,7 @@ def _list(
 ) -> tuple[Exchange, ...]:
     if q is None:
         return list_exchanges(tx, wanted, before=before, limit=limit)
-    return tuple(e for e in find_exchanges(tx, q.strip(), limit=limit) if matches(e, wanted))
+    return search(tx, q.strip(), wanted, before=before, limit=limit)
 
 
 @app.command()

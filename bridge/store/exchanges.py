@@ -164,12 +164,15 @@ def related_exchanges(tx: Connection, key: Key) -> tuple[Exchange, ...]:
     return tuple(sorted(found.values(), key=lambda e: e.key, reverse=True)[:RELATED])
 
 
-def find_exchanges(tx: Connection, id: str, *, limit: int = 50) -> tuple[Exchange, ...]:
+def find_exchanges(
+    tx: Connection, id: str, *, before: Key | None = None, limit: int = 50
+) -> tuple[Exchange, ...]:
     """The exchanges in which this id occurs, newest first: what an operator types into the search box.
 
-    The id may be a key, business reference, conversation, correlation, MessageId, event id or interactieId.
+    The id may be a key, business reference, conversation, correlation, MessageId, event id or interactieId. The key
+    of the last one is the next page's `before`.
     """
-    keys = {row for query in _places_of(id, limit) for row in tx.scalars(query)}
+    keys = {row for query in _places_of(id, before, limit) for row in tx.scalars(query)}
     if not keys:
         return ()
     newest = sorted(keys, reverse=True)[:limit]
@@ -177,7 +180,7 @@ def find_exchanges(tx: Connection, id: str, *, limit: int = 50) -> tuple[Exchang
     return fetch(tx, Exchange, query.order_by(tables.exchange.c.key.desc()))
 
 
-def _places_of(id: str, limit: int) -> tuple[Select[Any], ...]:
+def _places_of(id: str, before: Key | None, limit: int) -> tuple[Select[Any], ...]:
     """Keys of exchanges; one query per index, each bounded."""
     exchange, message, event = tables.exchange.c, tables.message.c, tables.event.c
     places = (
@@ -187,6 +190,9 @@ def _places_of(id: str, limit: int) -> tuple[Select[Any], ...]:
         *((event.exchange, column) for column in (event.key, event.id, event.interactie_id)),
     )
     return tuple(
-        select(found).where(column == id).order_by(column.table.c.key.desc()).limit(limit)
+        select(found)
+        .where(column == id, *(() if before is None else (found < before,)))
+        .order_by(column.table.c.key.desc())
+        .limit(limit)
         for found, column in places
     )

@@ -203,6 +203,7 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "find_resource": lambda m, tx: resources.find_resource(tx, "t", "r", at=m.now),
     "versions_of": lambda m, tx: resources.versions_of(tx, "t", "r"),
     "find_exchanges": lambda m, tx: exchanges.find_exchanges(tx, "x"),
+    "find_exchanges of a next page": lambda m, tx: exchanges.find_exchanges(tx, "x", before=m.key()),
     "steps_of": lambda m, tx: timeline.steps_of(tx, m.key()),
     "changed_since": lambda m, tx: timeline.exchanges_changed_since(tx, 7),
     "get_cursor": lambda m, tx: cursors.get_cursor(tx, "c"),

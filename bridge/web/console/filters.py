@@ -10,15 +10,18 @@ from datetime import UTC, datetime, tzinfo
 from urllib.parse import urlencode
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from bridge.hub.bsn import is_bsn
 from bridge.ids import Key
-from bridge.store.exchanges import ExchangeFilter
+from bridge.store.exchanges import ExchangeFilter, find_exchanges
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
 
 NAMES = ("q", "state", "direction", "partner", "type", "since", "until")
 """Every filter, in the order in which an address has them."""
 
 LONGEST = 200
+_MOST_LOOKS = 10
 
 _MAYBE_BSN = re.compile(
     r"(?<![\w@])(?:\d{9}|\d{3}[ .-]\d{3}[ .-]\d{3}|\d{4}[ .-]\d{2}[ .-]\d{3})(?![\w@])", re.ASCII
@@ -93,6 +96,23 @@ def matches(exchange: Exchange, wanted: ExchangeFilter) -> bool:
         and (wanted.since is None or exchange.started_at >= wanted.since)
         and (wanted.until is None or exchange.started_at < wanted.until)
     )
+
+
+def search(
+    tx: Connection, text: str, wanted: ExchangeFilter, *, before: Key | None = None, limit: int
+) -> tuple[Exchange, ...]:
+    """The exchanges in which an id or subject occurs and that the filter lets through, newest first.
+
+    The key of the last one is the next page's `before`. What the filter holds back costs a look, at most ten pages.
+    """
+    found: list[Exchange] = []
+    for _ in range(_MOST_LOOKS):
+        hits = find_exchanges(tx, text, before=before, limit=limit)
+        found += (exchange for exchange in hits if matches(exchange, wanted))
+        if len(hits) < limit or len(found) >= limit:
+            break
+        before = hits[-1].key
+    return tuple(found[:limit])
 
 
 def may_be_bsn(text: str) -> bool:

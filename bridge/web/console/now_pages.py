@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bridge.flow.mend import Actor
 from bridge.web.console.attention import cause_views
-from bridge.web.console.overview import SOON, certificates_in_use, find_overview
+from bridge.web.console.overview import SLOW, SOON, certificates_in_use, find_overview
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import Lens, took_text
@@ -57,6 +57,9 @@ async def show_now(request: web.Request) -> web.Response:
         ],
         dead_jobs=found.dead_jobs,
         ready_jobs=found.ready_jobs,
+        slow=found.slow,
+        slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),
+        slow_minutes=int(SLOW.total_seconds() // 60),
         problems=[f"{name}: {line}" for name, lines in bridge.problems.items() for line in lines],
         endings=[{"ending": ending, "moment": lens.moment(ending.ends)} for ending in endings],
     )

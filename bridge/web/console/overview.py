@@ -54,6 +54,12 @@ class Overview:
     channels: tuple[Channel, ...]
     dead_jobs: int
     ready_jobs: int
+    slow: int
+    """Exchanges that still run and began longer ago than `SLOW`."""
+
+
+SLOW = timedelta(minutes=15)
+"""What still runs after this is slow: by then a partner or the hub was asked several times."""
 
 
 def find_overview(tx: Connection, *, now: datetime) -> Overview:
@@ -65,7 +71,14 @@ def find_overview(tx: Connection, *, now: datetime) -> Overview:
         channels=tuple(channel for channel in list_channels(tx) if channel.paused or channel.failures),
         dead_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.DEAD),
         ready_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.READY),
+        slow=_slow(tx, now - SLOW),
     )
+
+
+def _slow(tx: Connection, before: datetime) -> int:
+    row = tables.exchange.c
+    running = row.state == ExchangeState.RUNNING, row.key < first_key(before)
+    return tx.scalar(select(func.count()).where(*running)) or 0
 
 
 def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:

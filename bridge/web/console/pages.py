@@ -14,7 +14,7 @@ from bridge.store.timeline import last_seq
 from bridge.web.console import live
 from bridge.web.console.documents import dossier_document, exchange_document
 from bridge.web.console.dossier import Dossier, find_dossier
-from bridge.web.console.filters import Wanted, matches, read_filters, read_key
+from bridge.web.console.filters import Wanted, matches, read_filters, read_key, search
 from bridge.web.console.render import RENDERER, STATIC_TYPES, html, language_of, lens_of, page, words_of
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.stall import find_stall
@@ -24,7 +24,7 @@ from bridge.web.console.views import exchange_view, line_of
 
 PAGE_SIZE = 50
 MOST_ROWS = 100
-"""At most so many rows are rendered again at once; also how many a search by id shows."""
+"""At most so many rows are rendered again at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,12 @@ class Found:
 
 
 def find_page(tx: Connection, wanted: Wanted, *, before: Key | None, limit: int = PAGE_SIZE) -> Found:
-    """The exchanges that are wanted, newest first. A search by id or subject is one page."""
+    """The exchanges that are wanted, newest first."""
     seq = last_seq(tx)
     if wanted.text:
-        hits = find_exchanges(tx, wanted.text, limit=MOST_ROWS)
-        shown = tuple(e for e in hits if matches(e, wanted.exchanges))
-        return Found(exchanges=shown, older=None, seq=seq)
-    rows = list_exchanges(tx, wanted.exchanges, before=before, limit=limit + 1)
+        rows = search(tx, wanted.text, wanted.exchanges, before=before, limit=limit + 1)
+    else:
+        rows = list_exchanges(tx, wanted.exchanges, before=before, limit=limit + 1)
     older = rows[limit - 1].key if len(rows) > limit else None
     return Found(exchanges=rows[:limit], older=older, seq=seq)
 

@@ -58,6 +58,16 @@ async def test_every_number_of_now_leads_to_what_it_counts(browser: Any, seeder:
         assert (href, rows) == (href, int(number))
 
 
+async def test_what_runs_long_is_counted_and_leads_there(browser: Any, seeder: Any) -> None:
+    slow = seeder.exchange(state=ExchangeState.RUNNING)
+    seeder.exchange(state=ExchangeState.DONE)
+    found = re.search(r'href="([^"]+)">[^\n]*1 uitwisseling loopt langer dan 15', await browser.get("/"))
+    assert found
+    page = await browser.get(found[1].replace("&amp;", "&"))
+    assert page.count('<tr role="row" data-key=') == 1
+    assert slow.key in page
+
+
 async def test_quiet_bridge_says_so(browser: Any) -> None:
     assert "Niets vraagt aandacht." in await browser.get("/")
 

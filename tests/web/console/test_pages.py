@@ -100,6 +100,22 @@ async def test_pages_follow_one_another_without_gap_or_double(browser: Any, seed
     assert seen == made[::-1]
 
 
+async def test_search_pages_on_and_keeps_to_the_filters(browser: Any, seeder: Any) -> None:
+    def made(number: int) -> Any:
+        state = ExchangeState.ATTENTION if number % 3 == 0 else ExchangeState.DONE
+        return seeder.exchange(subject="melding/one", state=state)
+
+    wanted = [e.key for e in (made(number) for number in range(180)) if e.state is ExchangeState.ATTENTION]
+    seen: list[str] = []
+    path = "/exchanges?q=melding/one&state=attention"
+    while path:
+        page = await browser.get(path)
+        seen += keys_in(page)
+        older = re.search(r'rel="next" href="([^"]+)"', page)
+        path = older[1].replace("&amp;", "&") if older else ""
+    assert seen == wanted[::-1]
+
+
 async def test_wrong_filter_is_explained_and_kept_out_of_the_page(browser: Any, seeder: Any) -> None:
     page = await browser.get("/exchanges?state=%3Cscript%3E&since=soon", status=400)
     assert "Stand: kies uit de lijst." in page
