@@ -149,6 +149,13 @@ def count_exchanges(
     )
 
 
+def count_running(tx: Connection, *, before: datetime) -> int:
+    """How many began before this and still run."""
+    row = tables.exchange.c
+    running = row.state == ExchangeState.RUNNING, row.key < first_key(before)
+    return tx.scalar(select(func.count()).where(*running)) or 0
+
+
 def related_exchanges(tx: Connection, key: Key) -> tuple[Exchange, ...]:
     """Other exchanges with the same correlation, conversation or subject, newest first. Raises NoSuchRow."""
     own = get_exchange(tx, key)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from bridge.flow.jobs import make_worker
 from bridge.flow.mend_model import Actor
 from bridge.flow.runs import start_run, take_up
 from bridge.store.channels import note_failure, pause
+from bridge.store.keys import KeyMaker
 from bridge.store.rows import Direction, EventState, ExchangeState, MessageState, Role, RunWhat
 from bridge.web.console.routes import ROUTES
 from tests.browser.pictures import NO_PAGE, PICTURES
@@ -71,7 +73,8 @@ def bridge(bridge: Any) -> Any:
     )
     hook = WebhookChannel(name="meldkamer", url="http://127.0.0.1:9/", timeout_seconds=1)
     settings = bridge.settings.model_copy(update={"alerts": AlertSettings(emails=(mail,), webhooks=(hook,))})
-    return replace(bridge, settings=settings)
+    keys = KeyMaker(random=Random(2).randbytes)
+    return replace(bridge, settings=settings, new_key=lambda: keys(NOW))
 
 
 @pytest.fixture
@@ -84,6 +87,7 @@ def options(options: Any) -> Any:
 async def scene(bridge: Any, seeder: Any, store: Any) -> dict[str, str]:
     """A night with something of everything, the same each time; gives what stands in the paths."""
     seeder.now = NOW - timedelta(minutes=40)
+    seeder.keys = KeyMaker(random=Random(1).randbytes)
     party = {"partner": POLICE_ID}
     for _ in range(6):
         seeder.arrived(**party)

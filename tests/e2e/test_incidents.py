@@ -85,7 +85,7 @@ EXPLAINED = {
         "Een gewijzigde koppeling is niet overgenomen",
         "vt-melding.map.yaml",
         "Aan zet: de integrator",
-        "Geef de regels hieronder aan de integrator",
+        "Geef de regels aan de integrator",
     ),
     "certificate": (
         f"Een certificaat van {ENDING.name} verloopt over 11 dagen",

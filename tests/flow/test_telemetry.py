@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+import structlog
 from aiohttp.test_utils import TestClient, TestServer
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from bridge.flow import tracing
 from bridge.hub.reader import read_structured
 from bridge.ids import Key
 from bridge.simulate.hub_faults import FaultKind, Where
+from bridge.store.rows import ExchangeState
 from bridge.web.metrics import metrics_app
 from tests.flow.conftest import World
 
@@ -107,6 +110,23 @@ async def test_one_trace_leads_from_the_post_to_the_offer(world: World, spans: I
 
 
 @pytest.mark.rule("SOH-39")
+async def test_page_trace_and_log_name_an_exchange_by_one_id_up_to_the_ok_of_the_hub(
+    world: World, spans: InMemorySpanExporter
+) -> None:
+    structlog.contextvars.clear_contextvars()
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        await world.partner.send(world.sample, "vtMelding")
+        for _ in range(4):
+            await world.work(seconds=30)
+    (exchange,) = world.exchanges()
+    assert exchange.state is ExchangeState.DONE
+    found = spans.get_finished_spans()
+    assert {span.name for span in found} >= {"message.receive", "message.map", "event.publish"}
+    assert {f"{span.context.trace_id:032x}" for span in found} == {exchange.key.replace("-", "")}
+    logged = {line["event"] for line in logs if line.get("exchange") == exchange.key}
+    assert logged >= {"message.received", "message.mapped", "event.accepted", "event.published"}
+
+
 async def test_an_event_carries_the_trace_of_its_exchange(world: World, spans: InMemorySpanExporter) -> None:
     await send(world)
     (event,) = world.events()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause, list_causes
 from bridge.store.channels import list_channels
-from bridge.store.exchanges import count_exchanges, partners_of_exchanges
+from bridge.store.exchanges import count_exchanges, count_running, partners_of_exchanges
 from bridge.store.jobs import count_jobs
 from bridge.store.rows import Channel, ExchangeDirection, ExchangeState, JobState
 
@@ -71,14 +71,8 @@ def find_overview(tx: Connection, *, now: datetime) -> Overview:
         channels=tuple(channel for channel in list_channels(tx) if channel.paused or channel.failures),
         dead_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.DEAD),
         ready_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.READY),
-        slow=_slow(tx, now - SLOW),
+        slow=count_running(tx, before=now - SLOW),
     )
-
-
-def _slow(tx: Connection, before: datetime) -> int:
-    row = tables.exchange.c
-    running = row.state == ExchangeState.RUNNING, row.key < first_key(before)
-    return tx.scalar(select(func.count()).where(*running)) or 0
 
 
 def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:

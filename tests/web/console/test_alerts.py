@@ -40,8 +40,8 @@ async def test_what_holds_is_shown_with_what_to_do(browser: Any, bridge: Any, st
     bridge.problems["mappings"] = ("a.map.yaml:1:1 M101 not so",)
     await look(bridge, store)
     page = await browser.get("/alerts")
-    assert "Een wijziging is niet overgenomen (mappings)" in page
-    assert "Verbeter het bestand" in page
+    assert "Een gewijzigde koppeling is niet overgenomen" in page
+    assert "Geef de regels aan de integrator" in page
     assert "aan niemand gemeld" in page
     assert "dienst" in page
 
