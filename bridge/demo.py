@@ -131,10 +131,17 @@ async def _run(*, once: bool, as_json: bool) -> int:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, retries: int = 20) -> AsyncIterator[Scene]:
+async def stage(
+    folder: Path,
+    *,
+    retries: int = 20,
+    sends: tuple[str, ...] = ("vtMelding",),
+    receives: tuple[str, ...] = ("vtTerugkoppeling",),
+) -> AsyncIterator[Scene]:
     """Partner and hub running on free loopback ports, and a settings file for a bridge between them.
 
-    Both sides repeat an unacknowledged message so many times, two seconds apart.
+    Both sides repeat an unacknowledged message so many times, two seconds apart. The partner sends and receives these
+    actions.
     """
     pki = make_pki(folder / "certs", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
     hub = Hub(
@@ -154,6 +161,7 @@ async def stage(folder: Path, *, retries: int = 20) -> AsyncIterator[Scene]:
             tls=tls_of(pki, POLICE),
             retries=retries,
             retry_interval=timedelta(seconds=2),
+            receives=receives,
             journal=folder / "partner.journal",
         )
     )
@@ -165,7 +173,9 @@ async def stage(folder: Path, *, retries: int = 20) -> AsyncIterator[Scene]:
             pki,
             partner_url=partner.url,
             hub_url=hub.url,
-            change=lambda terms: replace(terms, retries=retries),
+            change=lambda terms: replace(
+                terms, retries=retries, partner_actions=sends, bridge_actions=receives
+            ),
         )
         yield Scene(folder=folder, config=config, partner=partner, hub=hub)
     finally:

@@ -116,7 +116,7 @@ async def test_a_person_sends_it_on_all_the_same(care: World) -> None:
     await send(care, REPORT.replace(b"PLF-2026-0007", b"PLF-2026-0008"))
     waiting = received(care)[1]
     shown = await replay(care.bridge, waiting.key, dry_run=True, by=BY, reason="")
-    assert [effect.kind for effect in shown.effects] == ["offer", "resource"]
+    assert [effect.kind for effect in shown.effects] == ["offer", "resource", "told"]
     await replay(care.bridge, waiting.key, dry_run=False, by=BY, reason="they use their numbers twice")
     await rest(care)
     assert [event.subject for event in care.events()] == ["melding/PLF-zm-ref-0001", "melding/PLF-2026-0008"]
