@@ -111,9 +111,7 @@ DEFAULT_TYPES: Final[tuple[EventType, ...]] = (
         "verzoek-geweigerd",
     ),
     *_types(_ANALYSE, "", "onderzoek-gevraagd", "rapport-beschikbaar-gesteld"),
-    *_types(
-        "uitvoeren-actie", "", "actie-uitgezet", "actie-aanvaard", "actie-geweigerd", "actie-uitgevoerd"
-    ),
+    *_types("uitvoeren-actie", "", "actie-uitgezet", "actie-aanvaard", "actie-geweigerd", "actie-uitgevoerd"),
     *(EventType(type=f"beheer.{name}", payload=Payload.PLAIN, subject_prefix="") for name in _BEHEER),
 )
 
