@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """`ratio` is the value divided by the value of the row named `against`, of the same part."""
+    """`ratio` is the value divided by the value of the row named `against`, of the same part.
+
+    `line` is the requirement that gives a figure for this value, and `figure` that figure: the most for a time, the
+    least for a throughput.
+    """
 
     part: str
     what: str
@@ -18,6 +22,8 @@ class Row:
     against: str | None = None
     ratio: float | None = None
     errors: int = 0
+    line: str | None = None
+    figure: float | None = None
 
 
 def compared(part: str, unit: str, values: Sequence[tuple[str, float]]) -> tuple[Row, ...]:

@@ -89,6 +89,10 @@ class HubSettings(Section):
         default=False,
         description="Offer an event for each information level that a mapping describes, instead of one.",
     )
+    sequence: bool = Field(
+        default=False,
+        description="Number the events of messages and lookups, so that the order within one source shows as text.",
+    )
     schemas: tuple[HubSchema, ...] = Field(
         default=(), description="Copies of schemas by which the data of events is judged."
     )

@@ -15,7 +15,7 @@ from bridge.flow.context import oin_of_party
 from bridge.hub.answers import Answer, NoAnswer, find_object, retry_after
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
-from bridge.inzage.client import find_source
+from bridge.inzage.client import Source, find_source
 
 ON_BEHALF_OF = "X-Namens-OIN"
 PURPOSE = "X-Doelbinding"
@@ -61,8 +61,15 @@ async def fetch_resource(
     source = find_source(bridge.sources, url)
     if source is None:
         return SourceRefuses(reason="the event points to a source that is not in the settings ([[sources]])")
-    headers = {ON_BEHALF_OF: oin_of_party(partner.party_id), PURPOSE: event.type}
-    answer = await bridge.source_client.get(url, reader=own.party_id.value, headers=headers)
+    return await look_at(bridge, url, source, reader=own, on_behalf_of=partner.party_id, purpose=event.type)
+
+
+async def look_at(
+    bridge: Bridge, url: str, source: Source, *, reader: OwnIdentity, on_behalf_of: str, purpose: str
+) -> Fetched | SourceDown | SourceRefuses:
+    """One resource of a source that the settings allow, with the certificate of the own party."""
+    headers = {ON_BEHALF_OF: oin_of_party(on_behalf_of), PURPOSE: purpose}
+    answer = await bridge.source_client.get(url, reader=reader.party_id.value, headers=headers)
     if isinstance(answer, NoAnswer):
         return SourceDown(oin=source.oin, reason=answer.reason)
     return _read(bridge, source.oin, answer)

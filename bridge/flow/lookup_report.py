@@ -71,7 +71,8 @@ def make_report(
         time=at,
         data=_data(bridge, kind, resource, entity, reader, at),
         extensions={"recordedtime": write_time(at), "traceparent": trace.traceparent}
-        | ({"correlationid": correlation_id} if correlation_id else {}),
+        | ({"correlationid": correlation_id} if correlation_id else {})
+        | ({"sequence": bridge.new_key()} if bridge.settings.hub.sequence else {}),
     )
     broken = [f for f in check_event(event, Mode.PUBLISH, profile=bridge.profile) if f.level == "error"]
     row = Event(

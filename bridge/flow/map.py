@@ -206,6 +206,9 @@ def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:
         "correlationid": correlation_of(bridge.settings.identifiers.namespace, message),
         "recordedtime": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+    if bridge.settings.hub.sequence:
+        # A key of the store: later ones sort after it as plain text, in every process (SOH-41).
+        extensions["sequence"] = bridge.new_key()
     if draft.level is not None:
         extensions["informatieniveau"] = LEVEL_NAMES[draft.level]
         extensions |= {"eventfamilie": draft.family} if draft.family else {}

@@ -25,7 +25,7 @@ class EventType:
     type: str
     payload: Payload = Payload.PROV
     subject_prefix: str | None = None
-    """With what the subject begins; None: it is the Entity `@id`, where there is a subject at all."""
+    """With what the subject begins; None: it is the Entity `@id`; empty: nothing is asked of it."""
     members: tuple[str, ...] = ()
     """Members that may stand in `data` beside the graph."""
     is_lookup: bool = False
@@ -100,6 +100,18 @@ DEFAULT_TYPES: Final[tuple[EventType, ...]] = (
         "jeugdreclassering-gestart",
         "jeugdreclassering-ingezien",
     ),
+    # Proposed beside these for requests and answers; nothing is settled about their subjects.
+    *_types(_MELDING, "", "terugmelding-beschikbaar-gesteld"),
+    *_types(
+        _VERRIJKING,
+        "",
+        "bekendheid-beantwoord",
+        "verrijking-gevraagd",
+        "verrijking-geleverd",
+        "verzoek-geweigerd",
+    ),
+    *_types(_ANALYSE, "", "onderzoek-gevraagd", "rapport-beschikbaar-gesteld"),
+    *_types("uitvoeren-actie", "", "actie-uitgezet", "actie-aanvaard", "actie-geweigerd", "actie-uitgevoerd"),
     *(EventType(type=f"beheer.{name}", payload=Payload.PLAIN, subject_prefix="") for name in _BEHEER),
 )
 

@@ -83,6 +83,25 @@ async def test_with_information_levels_there_is_an_event_for_each(world: World) 
     assert all(not check_event(event, Mode.PUBLISH, profile=world.bridge.profile) for event in made)
 
 
+@pytest.mark.rule("SOH-41")
+async def test_numbered_events_sort_as_text_in_the_order_of_making(world: World) -> None:
+    settings = world.bridge.settings
+    hub = settings.hub.model_copy(update={"sequence": True})
+    world.bridge.settings = settings.model_copy(update={"hub": hub})
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+
+    numbers = [str(read_structured(row.body).attributes["sequence"]) for row in world.events()]
+    more = [world.bridge.new_key() for _ in range(1000)]
+    assert [*numbers, *more] == sorted({*numbers, *more})
+    assert all(
+        not check_event(read_structured(r.body), Mode.PUBLISH, profile=world.bridge.profile)
+        for r in world.events()
+    )
+
+
 @pytest.mark.rule("SOH-51", "SOH-59")
 async def test_mapping_a_message_again_gives_the_same_identities(world: World) -> None:
     await world.partner.send(world.sample, "vtMelding")

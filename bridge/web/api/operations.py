@@ -157,8 +157,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         tag="Zelf testen",
         summary="Een gebeurtenis laten toetsen",
         description=(
-            "Toetst een CloudEvent zoals bij het aanbieden, met dezelfde regels. Er wordt niets bewaard en niets "
-            "doorgegeven."
+            "Toetst een CloudEvent zoals bij het aanbieden, met dezelfde regels. Het antwoord bevat het bericht dat de "
+            "brug ervan zou maken, de uitslag van een inzage bij uw eigen bron als de gebeurtenis daarnaar verwijst, "
+            "en een gebeurtenis terug die als testverkeer is gemerkt. Er wordt niets bewaard en niets doorgegeven."
         ),
         body=schemas.EVENT_BODY,
         good={"200": schemas.answer("Aan geen regel schort het.", "Toetsing")},

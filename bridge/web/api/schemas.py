@@ -145,9 +145,34 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     },
     "Toetsing": {
         "type": "object",
-        "required": ["inOrde", "bevindingen"],
+        "required": ["inOrde", "bevindingen", "wordt", "inzageBijU", "testgebeurtenis"],
         "properties": {
             "inOrde": {"const": True},
+            "wordt": {
+                "type": "object",
+                "description": "Het bericht dat de brug van de gebeurtenis zou maken, of waarom zij dat niet kan.",
+                "properties": {
+                    "mapping": {"type": "string"},
+                    "dienst": {"type": "string"},
+                    "actie": {"type": "string"},
+                    "bericht": {"type": "string", "description": "De XML; ontbreekt boven 64 KiB."},
+                    "uitleg": {"type": "string"},
+                    "regels": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+            "inzageBijU": {
+                "type": "object",
+                "description": "Of de brug de gegevens bij uw bron kon ophalen.",
+                "required": ["uitslag", "uitleg"],
+                "properties": {
+                    "uitslag": {"enum": ["goed", "fout", "niet gevraagd"]},
+                    "uitleg": {"type": "string"},
+                },
+            },
+            "testgebeurtenis": {
+                "type": "object",
+                "description": "Een CloudEvent terug, met causationid gelijk aan het id van de uwe.",
+            },
             "bevindingen": {
                 "type": "array",
                 "description": "Waarschuwingen; een overtreden regel geeft 400.",

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from typing import Any, assert_never
 
 from aiohttp import web
 
 from bridge.flow.health import Health
+from bridge.flow.rehearse import Became, BecameNothing, LookedUp, rehearse
 from bridge.hub.cncf import Finding
+from bridge.hub.event import to_members
 from bridge.hub.profile import Mode, accept_http
 from bridge.inzage.access import scope_level
 from bridge.web.api.health import examine
@@ -29,7 +32,7 @@ class Outcome(StrEnum):
 
 
 async def post_test_event(request: web.Request) -> web.Response:
-    """Check an event as `POST /events` would, by the same rules; keep nothing (SOH-160)."""
+    """Check an event as `POST /events` would, and try out what comes of it; keep nothing (SOH-159, SOH-160)."""
     state = request.app[STATE]
     caller = get_caller(request)
     limit(state.events, request, caller.oin)
@@ -42,10 +45,42 @@ async def post_test_event(request: web.Request) -> web.Response:
             body = await request.read()
     except TimeoutError as error:
         raise Problem(408, "De gebeurtenis kwam niet op tijd binnen.") from error
-    _, findings = accept_http(
+    event, findings = accept_http(
         tuple(request.headers.items()), body, Mode.RECEIVE, profile=state.bridge.profile
     )
-    return respond_json({"inOrde": True, "bevindingen": [_shape(finding) for finding in findings]})
+    tried = await rehearse(state.bridge, event, oin=caller.oin)
+    return respond_json(
+        {
+            "inOrde": True,
+            "bevindingen": [_shape(finding) for finding in findings],
+            "wordt": _became(tried.became),
+            "inzageBijU": _looked_up(tried.looked_up),
+            "testgebeurtenis": to_members(tried.returned),
+        }
+    )
+
+
+def _became(became: Became | BecameNothing) -> dict[str, Any]:
+    match became:
+        case Became(mapping=mapping, service=service, action=action, payload=payload):
+            found = {"mapping": mapping, "dienst": service, "actie": action, "bericht": payload}
+            return {name: value for name, value in found.items() if value is not None}
+        case BecameNothing(is_mapped=False):
+            return {"uitleg": "Van gebeurtenissen van dit type maakt de brug geen bericht."}
+        case BecameNothing(rules=rules):
+            text = "De brug kan hier geen bericht van maken; de gegevens bij de bron ontbreken of zijn onvolledig."
+            return {"uitleg": text, "regels": list(rules)}
+        case _:
+            assert_never(became)
+
+
+def _looked_up(looked_up: LookedUp) -> dict[str, str]:
+    if looked_up.worked is None:
+        text = "De gebeurtenis verwijst niet naar een bron van uw organisatie die de brug kent."
+        return {"uitslag": Outcome.NOT_ASKED, "uitleg": text}
+    if looked_up.worked:
+        return {"uitslag": Outcome.GOOD, "uitleg": "De brug heeft de gegevens bij uw bron opgehaald."}
+    return {"uitslag": Outcome.WRONG, "uitleg": f"De brug kreeg de gegevens niet: {looked_up.status}."}
 
 
 async def get_connection(request: web.Request) -> web.Response:

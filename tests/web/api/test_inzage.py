@@ -426,3 +426,44 @@ async def test_a_burst_of_one_organisation_does_not_slow_another(start: OpenApi)
 
     assert [answer.status for answer in mine] == [200, 200, 429]
     assert (other.status, again.status) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Client-Certificate", HUB.oin),
+        ("X-Namens-OIN", HUB.oin),
+        ("X-Forwarded-For", "127.0.0.1"),
+        ("X-SSL-Client-S-DN", f"serialNumber={HUB.oin}"),
+        ("Authorization", "Bearer e30.e30.e30"),
+    ],
+)
+@pytest.mark.rule("SOH-117", "SOH-132")
+async def test_no_header_makes_a_stranger_somebody_else(api: Api, name: str, value: str) -> None:
+    forged = {name: value}
+
+    nobody = await api.get(PATH, as_=None, headers=forged)
+    stranger = await api.get(PATH, as_=STRANGER.stem, headers=forged)
+    listed = await api.get("/inzage/melding", as_=STRANGER.stem, headers=forged)
+
+    assert nobody.status == 401
+    assert stranger.status == 404
+    assert listed.json == {"resultaten": []}
+    assert {access.reader for access in accesses(api.bridge)} == {STRANGER.oin}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/inzage/melding/{RESOURCE[:-1]}0",
+        f"/inzage/casusinformatie/{RESOURCE}",
+        "/inzage/melding/1",
+        "/inzage/melding/..%2F..%2Fhealth",
+        f"/inzage/melding/urn:casusinformatie:{RESOURCE}",
+        f"/inzage/MELDING/{RESOURCE}",
+        f"/inzage/melding/{RESOURCE}/niveau3",
+    ],
+)
+@pytest.mark.rule("SOH-132")
+async def test_a_guessed_address_finds_nothing(api: Api, path: str) -> None:
+    assert (await api.get(path)).status == 404

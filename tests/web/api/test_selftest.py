@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.demo import POLICE
+from bridge.demo import HUB, POLICE
 from bridge.hub.event import STRUCTURED
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from tests.conftest import STRANGER
-from tests.web.api.conftest import Api, OpenApi, events
+from tests.web.api.conftest import RESOURCE, Api, OpenApi, events, keep
 
 HEADERS = {"Content-Type": STRUCTURED}
 EVENT: dict[str, Any] = {
@@ -87,3 +91,43 @@ async def test_without_a_certificate_that_is_the_step_that_fails(api: Api) -> No
 async def test_who_may_not_offer_events_is_told_so(api: Api) -> None:
     told = steps((await api.get("/test/connection", as_=STRANGER.stem)).json)
     assert (told["certificaat"], told["aanbieden"]) == ("goed", "fout")
+
+
+GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.rule("SOH-159", "SOH-158", "SOH-176")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+async def test_the_tour_of_the_guide_runs_as_it_stands_there(api: Api, tmp_path: Path) -> None:
+    """Connection, check with a test event back, offer, follow, list, look up: a participant types the same."""
+    keep(api.bridge)
+    script = GUIDE[GUIDE.index("## Try your connection") :].partition("```sh\n")[2].partition("```")[0]
+    own = api.pki.credentials(HUB.stem)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "BRUG": api.url,
+        "CERT": str(own.certificate),
+        "KEY": str(own.key),
+        "TRUST": str(api.pki.trust),
+        "OIN": HUB.oin,
+    }
+
+    process = await asyncio.create_subprocess_exec(
+        "sh",
+        "-eu",
+        "-c",
+        script,
+        env=environment,
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+
+    assert process.returncode == 0, err.decode()
+    connection, checked, offered, status, listed, shown = [json.loads(line) for line in out.splitlines()]
+    assert connection["inOrde"] is True
+    assert checked["testgebeurtenis"]["causationid"] == offered["interactieId"]
+    assert status["status"] in ("OK", "IN_PROGRESS")
+    assert listed["resultaten"][0]["id"] == f"urn:melding:{RESOURCE}"
+    assert shown["niveau"] == 0
