@@ -201,7 +201,7 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "versions_of": lambda m, tx: resources.versions_of(tx, "t", "r"),
     "find_exchanges": lambda m, tx: exchanges.find_exchanges(tx, "x"),
     "steps_of": lambda m, tx: timeline.steps_of(tx, m.key()),
-    "changed_since": lambda m, tx: timeline.exchanges_changed_since(tx, 7),
+    "changed_since": lambda m, tx: timeline.steps_since(tx, 7, without={9}),
     "get_cursor": lambda m, tx: cursors.get_cursor(tx, "c"),
     "read_blob": lambda m, tx: blobs.read_blob(tx, blobs.put_blob(tx, b"x")[0]),
     "claim_jobs": lambda m, tx: jobs.claim_jobs(
