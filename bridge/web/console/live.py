@@ -89,7 +89,12 @@ class Pulse:
 
         None: from whatever the page saw; on SQLite nothing comes late.
         """
-        return self.settled if self._unsettled else None
+        return self.settled if self.comes_late else None
+
+    @property
+    def comes_late(self) -> bool:
+        """Whether a step may come with a lower number than one that was seen: on PostgreSQL."""
+        return bool(self._unsettled)
 
     async def stop(self) -> None:
         """Let every page that waits go, so that the server can stop."""
@@ -186,6 +191,8 @@ async def _send_changes(
         return
     turn, settled = pulse.turn, pulse.settled or 0
     steps = await store.read(lambda tx: steps_since(tx, follower.since, without=follower.told, limit=_STEPS))
+    if steps and not pulse.comes_late:
+        settled = steps[-1][0]
     if len(steps) == _STEPS:
         settled = min(settled, steps[-1][0])
     else:
