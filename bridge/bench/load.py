@@ -10,38 +10,33 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import aiohttp
 from sqlalchemy import Connection
 
+from bridge.bench.fill import fill
+from bridge.bench.lists import listing
 from bridge.bench.row import Row, compared, percentile
 from bridge.bench.stage import Post, Stage, bridge_process, client, signed_posts, stage
 from bridge.cli.assemble import assemble
 from bridge.config import load_settings
 from bridge.demo import BRIDGE, HUB, POLICE, tls_of
 from bridge.flow.jobs import make_worker
-from bridge.ids import ConversationId, CpaId, Key, MessageId, Oin
+from bridge.ids import Key, Oin
 from bridge.simulate import Hub, HubSettings
 from bridge.store.channels import resume
 from bridge.store.exchanges import open_exchange
 from bridge.store.keys import KeyMaker
-from bridge.store.messages import add_message
 from bridge.store.resources import put_resource
 from bridge.store.rows import (
-    Direction,
     Exchange,
     ExchangeDirection,
     ExchangeState,
-    Message,
-    MessageState,
 )
-from bridge.store.timeline import add_step
 from bridge.store.unit import Store
 
 RESOURCE_TYPE = "melding"
-_BATCH = 500
 _REST_SECONDS = 300.0
 _RESTING = 0.05
 """Processor seconds in a second: a bridge at rest looks at its queue now and then."""
@@ -80,15 +75,19 @@ async def with_workers(folder: Path, *, count: int, senders: int) -> tuple[Row, 
 
 
 async def with_stored(folder: Path, *, count: int, senders: int, stored: int) -> tuple[Row, ...]:
-    """The same load with few and with many messages in the store."""
-    found = []
+    """The same load with few and with many messages in the store, and how long its lists take then."""
+    found: list[tuple[str, tuple[float, list[float], int]]] = []
+    lists: tuple[Row, ...] = ()
     for number in (1000, stored):
         async with stage(_below(folder, f"stored{number}"), sync=True) as scene:
-            _fill(scene, number)
+            with Store.open(load_settings(scene.config).store.url, create=True) as store:
+                now = datetime.now(UTC)
+                fill(store, number, now=now)
+                lists = listing(store, stored=number, now=now)
             found.append(
                 (f"{number} stored messages", await _throughput(scene, count=count, senders=senders))
             )
-    return _throughputs(f"receive beside stored messages, {senders} senders", found)
+    return (*_throughputs(f"receive beside stored messages, {senders} senders", found), *lists)
 
 
 async def publishing(folder: Path, *, count: int) -> tuple[Row, ...]:
@@ -256,45 +255,6 @@ def _throughputs(part: str, found: list[tuple[str, tuple[float, list[float], int
         for name, (_, times, errors) in found
     )
     return (*speeds, *waits)
-
-
-def _fill(scene: Stage, count: int) -> None:
-    """So many messages, done long ago."""
-    keys = KeyMaker()
-    with Store.open(load_settings(scene.config).store.url, create=True) as store:
-        for first in range(0, count, _BATCH):
-            store.write_sync(partial(_keep_old, keys=keys, numbers=range(first, min(first + _BATCH, count))))
-
-
-def _keep_old(tx: Connection, *, keys: KeyMaker, numbers: range) -> None:
-    for number in numbers:
-        _keep_one_old(tx, keys, number)
-
-
-def _keep_one_old(tx: Connection, keys: KeyMaker, number: int) -> None:
-    now = datetime.now(UTC)
-    exchange = _exchange(tx, keys(now), now)
-    add_message(
-        tx,
-        Message(
-            key=keys(now),
-            exchange=exchange,
-            direction=Direction.IN,
-            kind="business",
-            message_id=MessageId(f"{uuid.uuid4()}@old.partner.test"),
-            conversation_id=ConversationId(str(uuid.uuid4())),
-            cpa_id=CpaId("old"),
-            from_party=POLICE.oin,
-            to_party=BRIDGE.oin,
-            service="old",
-            action="vtMelding",
-            state=MessageState.MAPPED,
-            at=now,
-            changed_at=now,
-            subject=f"melding/{number}",
-        ),
-    )
-    add_step(tx, exchange=exchange, at=now, side="ebms", what="message.received", outcome="ok")
 
 
 def _exchange(tx: Connection, key: Key, now: datetime) -> Key:

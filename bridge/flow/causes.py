@@ -23,7 +23,7 @@ from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import EventState, Exchange, ExchangeState, MessageState
 
-MOST = 5000
+MOST = 3000
 """So many exchanges are looked at, the newest; more than that need attention of another kind."""
 
 _BATCH = 500

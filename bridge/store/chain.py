@@ -17,10 +17,10 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, text
+from sqlalchemy import Connection, Table, select
 
 from bridge.store import tables
-from bridge.store.query import add_unless_there, values_of
+from bridge.store.query import add_unless_there, transaction_bounds, values_of
 
 LINES = 2000
 """At most so many lines of one journal in a seal."""
@@ -88,7 +88,7 @@ def next_seal(tx: Connection, *, at: datetime, lines: int = LINES) -> Seal | Non
     previous = newest.digest if newest else START
     last = {Journal.STEP: newest.last_step, Journal.EVIDENCE: newest.last_evidence} if newest else {}
     packed = _packed(tx, Journal.STEP, steps), _packed(tx, Journal.EVIDENCE, evidence)
-    oldest, horizon = _transactions(tx)
+    oldest, horizon = transaction_bounds(tx)
     return Seal(
         number=number,
         at=at,
@@ -227,20 +227,6 @@ def _settled(tx: Connection, newest: Any) -> Mapping[Journal, int]:
 
 def _highest(packed: bytes, default: int) -> int:
     return int.from_bytes(packed[-_ENTRY:][:8]) if packed else default
-
-
-def _transactions(tx: Connection) -> tuple[int, int]:
-    """`oldest` and `horizon` of the snapshot."""
-    if tx.dialect.name != "postgresql":
-        # One writer at a time: numbers become visible in their order.
-        return 0, 0
-    row = tx.execute(
-        text(
-            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
-            " pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
-        )
-    ).one()
-    return int(row[0]), int(row[1])
 
 
 def _unsealed(tx: Connection, journal: Journal, settled: Mapping[Journal, int], lines: int) -> list[int]:

@@ -118,34 +118,24 @@ class Count:
     oldest: datetime
 
 
-def partners_of_exchanges(tx: Connection) -> tuple[str, ...]:
-    """Every partner that has an exchange, each by one step into the index."""
-    row, found = tables.exchange.c, [""]
-    while (after := tx.scalar(select(func.min(row.partner)).where(row.partner > found[-1]))) is not None:
-        found.append(after)
-    return tuple(found[1:])
-
-
 def count_exchanges(
     tx: Connection,
-    partner: str,
     *,
     states: Iterable[ExchangeState] = tuple(ExchangeState),
     since: datetime | None = None,
 ) -> tuple[Count, ...]:
-    """By state and direction, those made since; counted in the index, without a look at a row."""
+    """By partner, state and direction, those made since; counted in the index, without a look at a row."""
     row = tables.exchange.c
     query = (
-        select(row.state, row.direction, func.count(), func.min(row.key))
-        .where(row.partner == partner, row.state.in_(list(states)))
-        .where(row.direction.in_(list(ExchangeDirection)))
-        .group_by(row.state, row.direction)
+        select(row.partner, row.state, row.direction, func.count(), func.min(row.key))
+        .where(row.state.in_(list(states)), row.direction.in_(list(ExchangeDirection)))
+        .group_by(row.partner, row.state, row.direction)
     )
     if since is not None:
         query = query.where(row.key >= first_key(since))
     return tuple(
         Count(partner=partner, state=state, direction=direction, exchanges=count, oldest=made_at(key))
-        for state, direction, count, key in tx.execute(query)
+        for partner, state, direction, count, key in tx.execute(query)
     )
 
 

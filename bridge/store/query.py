@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, TextClause, select
+from sqlalchemy import Connection, Select, Table, TextClause, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.ids import Key
@@ -82,3 +82,17 @@ def page(
     if before is not None:
         query = query.where(table.c.key < before)
     return query
+
+
+def transaction_bounds(tx: Connection) -> tuple[int, int]:
+    """Of this snapshot: below the first number every transaction had ended, from the second on none had begun."""
+    if tx.dialect.name != "postgresql":
+        # One writer at a time: numbers become visible in their order.
+        return 0, 0
+    row = tx.execute(
+        text(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+            " pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+        )
+    ).one()
+    return int(row[0]), int(row[1])

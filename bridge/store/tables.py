@@ -140,7 +140,8 @@ exchange = Table(
     Column("correlation_id", TEXT),
     Column("conversation_id", TEXT),
     # Every combination of filters: what is not asked for of the few states and directions is asked one by one.
-    Index(None, "state", "direction", "key"),
+    # The first also counts them by partner.
+    Index(None, "state", "direction", "key", "partner"),
     Index(None, "partner", "state", "direction", "key"),
     Index(None, "title", "state", "direction", "key"),
     Index(None, "partner", "title", "state", "direction", "key"),

@@ -1,13 +1,14 @@
 """The history of an exchange; only ever added to."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import fetch
+from bridge.store.query import fetch, transaction_bounds
 from bridge.store.rows import Side, Step, StepOutcome
 
 NOTHING: Mapping[str, str] = {}
@@ -56,15 +57,28 @@ def last_at(tx: Connection) -> datetime | None:
     return found
 
 
-def exchanges_changed_since(tx: Connection, seq: int, *, limit: int = 200) -> tuple[tuple[int, Key], ...]:
-    """Each exchange with steps after `seq`, with the number of its newest one among the next `limit` steps.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far the journal had come at one look. A step with a lower number than `newest` may still come, of a
+    transaction that was open: not any more once every transaction below `horizon` has ended."""
 
-    In order of that number, so the last one is where to go on. For showing live: on PostgreSQL a step that
-    commits late may have a number that was already passed.
-    """
+    newest: int
+    oldest: int
+    """Transactions below this number had ended; 0 on SQLite, where numbers become visible in their order."""
+    horizon: int
+
+
+def position_of(tx: Connection) -> Position:
+    """How far the journal has come."""
+    oldest, horizon = transaction_bounds(tx)
+    return Position(newest=last_seq(tx), oldest=oldest, horizon=horizon)
+
+
+def steps_since(
+    tx: Connection, seq: int, *, without: Collection[int] = (), limit: int = 200
+) -> tuple[tuple[int, Key], ...]:
+    """Number and exchange of the next steps after `seq`, but those in `without`, in the order of their numbers."""
     row = tables.step.c
-    query = select(row.seq, row.exchange).where(row.seq > seq).order_by(row.seq).limit(limit)
-    newest: dict[Key, int] = {}
-    for number, exchange in tx.execute(query):
-        newest[exchange] = number
-    return tuple(sorted((number, exchange) for exchange, number in newest.items()))
+    query = select(row.seq, row.exchange).where(row.seq > seq).order_by(row.seq).limit(limit + len(without))
+    found = [(number, exchange) for number, exchange in tx.execute(query) if number not in without]
+    return tuple(found[:limit])

@@ -123,7 +123,7 @@ async def locked(stand: Stand) -> None:
 
 async def bound(stand: Stand) -> None:
     """As a full disk where none can be mounted: the process may write no file beyond some size."""
-    size = 3 * 1024 * 1024
+    size = 256 * 1024
     for _ in range(stand.plan.kills):
         process = await stand.start()
         await stand.pause(0.5, 1.5)

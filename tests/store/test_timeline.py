@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from bridge.ids import Key
 from bridge.store.engines import RefusedByStore
 from bridge.store.rows import Side, Step, StepOutcome
-from bridge.store.timeline import add_step, exchanges_changed_since, last_seq, steps_of
+from bridge.store.timeline import add_step, last_seq, steps_of, steps_since
 from bridge.store.unit import Store
 
 
@@ -56,24 +56,18 @@ def test_a_word_outside_the_vocabulary_is_refused(store: Store, make: Any, wrong
     assert store.read_sync(last_seq) == 0
 
 
-def test_changed_exchanges_are_told_once_with_their_newest_step(store: Store, make: Any) -> None:
+def test_the_next_steps_are_told_with_their_exchange_but_not_those_that_were_told(
+    store: Store, make: Any
+) -> None:
     a, b = make.key(), make.key()
     begin = add(store, make, a)
-    add(store, make, a)
-    b_seq = add(store, make, b)
-    a_seq = add(store, make, a)
+    numbers = [add(store, make, exchange) for exchange in (a, b, a)]
 
-    assert store.read_sync(lambda tx: exchanges_changed_since(tx, begin)) == ((b_seq, b), (a_seq, a))
-    assert store.read_sync(last_seq) == a_seq
-    assert store.read_sync(lambda tx: exchanges_changed_since(tx, a_seq)) == ()
+    def since(seq: int, **options: Any) -> Any:
+        return store.read_sync(lambda tx: steps_since(tx, seq, **options))
 
-
-def test_changes_beyond_the_limit_are_told_the_next_time(store: Store, make: Any) -> None:
-    exchanges = [make.key() for _ in range(5)]
-    for exchange in exchanges:
-        add(store, make, exchange)
-
-    first = store.read_sync(lambda tx: exchanges_changed_since(tx, 0, limit=3))
-    rest = store.read_sync(lambda tx: exchanges_changed_since(tx, first[-1][0], limit=3))
-
-    assert [exchange for _, exchange in first + rest] == exchanges
+    assert since(begin) == tuple(zip(numbers, (a, b, a), strict=True))
+    assert since(begin, limit=2) == tuple(zip(numbers[:2], (a, b), strict=True))
+    assert since(begin, without={numbers[0]}, limit=1) == ((numbers[1], b),)
+    assert store.read_sync(last_seq) == numbers[-1]
+    assert since(numbers[-1]) == ()

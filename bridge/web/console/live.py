@@ -1,21 +1,22 @@
 """Live updates: one watcher per process looks for new steps, every open page waits for it.
 
 A page gets ids of exchanges, never what is in them; it fetches rendered rows itself. The event id is the
-number of the last step, so a page that reconnects (`Last-Event-ID`) misses nothing.
+number up to which every step was told, so a page that reconnects (`Last-Event-ID`) misses nothing.
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from aiohttp import web
 
 from bridge.ids import Key
 from bridge.log import get_logger
-from bridge.store.timeline import exchanges_changed_since, last_seq
+from bridge.store.timeline import Position, position_of, steps_since
 from bridge.store.unit import Store
 
 HEARTBEAT = timedelta(seconds=15)
@@ -23,18 +24,29 @@ HEARTBEAT = timedelta(seconds=15)
 
 MAX_WATCHERS = 200
 
+_STEPS = 200
+"""Steps that are read at once."""
+
 LONGEST = timedelta(minutes=5)
 """Then the page must ask again, so that one that may no longer look is told no more."""
 
 
 class Pulse:
-    """Knows the number of the newest step and wakes whoever waits for a higher one."""
+    """Looks how far the journal has come, and wakes whoever waits for more.
+
+    Up to `settled` every step was there to be read: none with a lower number can come any more, also of another
+    process whose transaction took its number early and commits late. None: not known yet.
+    """
 
     def __init__(self, store: Store, *, interval: timedelta) -> None:
         self._store = store
         self._interval = interval.total_seconds()
         self._changed = asyncio.Condition()
-        self.seq = 0
+        self._unsettled: deque[Position] = deque(maxlen=1000)
+        self.newest = 0
+        self.settled: int | None = None
+        self.turn = 0
+        """Goes up with every change."""
         self.watchers = 0
         self.stopped = False
 
@@ -43,7 +55,7 @@ class Pulse:
         failing = False
         while True:
             try:
-                seq = await self._store.read(last_seq)
+                position = await self._store.read(position_of)
             except (
                 Exception
             ) as error:  # whatever the store's driver raises: a page that watches must survive it
@@ -52,14 +64,37 @@ class Pulse:
                 failing = True
             else:
                 failing = False
-                await self._announce(seq)
+                await self.take(position)
             await asyncio.sleep(self._interval)
 
-    async def _announce(self, seq: int) -> None:
-        async with self._changed:
-            if seq != self.seq:
-                self.seq = seq
+    async def take(self, position: Position) -> None:
+        """What a look at the journal found."""
+        before = self.newest, self.settled
+        # A look settles earlier ones only: a number may be taken a moment before its transaction has one.
+        while self._unsettled and self._unsettled[0].horizon <= position.oldest:
+            self.settled = self._unsettled.popleft().newest
+        if position.horizon:
+            self._unsettled.append(position)
+        else:
+            self.settled = position.newest
+        self.newest = position.newest
+        if before != (self.newest, self.settled):
+            async with self._changed:
+                self.turn += 1
                 self._changed.notify_all()
+
+    @property
+    def bound(self) -> int | None:
+        """To be asked before a page is read, which may then be followed from no later number than this.
+
+        None: from whatever the page saw; on SQLite nothing comes late.
+        """
+        return self.settled if self.comes_late else None
+
+    @property
+    def comes_late(self) -> bool:
+        """Whether a step may come with a lower number than one that was seen: on PostgreSQL."""
+        return bool(self._unsettled)
 
     async def stop(self) -> None:
         """Let every page that waits go, so that the server can stop."""
@@ -67,13 +102,18 @@ class Pulse:
             self.stopped = True
             self._changed.notify_all()
 
-    async def beyond(self, seq: int) -> bool:
-        """Whether there is a step after `seq`; waits for one until the next heartbeat is due."""
+    async def after(self, turn: int) -> bool:
+        """Whether something changed since `turn`; waits for it until the next heartbeat is due."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEARTBEAT.total_seconds()), self._changed:
-                await self._changed.wait_for(lambda: self.seq > seq or self.stopped)
+                await self._changed.wait_for(lambda: self.turn != turn or self.stopped)
                 return not self.stopped
         return False
+
+
+def follow_from(bound: int | None, seq: int) -> int:
+    """From where to follow a page that was read when `seq` was the newest step."""
+    return seq if bound is None else min(bound, seq)
 
 
 PULSE = web.AppKey("pulse", Pulse)
@@ -117,8 +157,9 @@ async def stream(request: web.Request, *, store: Store, since: int, visible: Vis
         await response.prepare(request)
         await response.write(b"retry: 3000\n\n")
         end = asyncio.get_running_loop().time() + LONGEST.total_seconds()
+        follower = _Follower(since=since)
         while not pulse.stopped and asyncio.get_running_loop().time() < end:
-            since = await _send_changes(response, pulse, store=store, since=since, visible=visible)
+            await _send_changes(response, pulse, follower, store=store, visible=visible)
     except ConnectionError:
         pass  # the page was closed
     finally:
@@ -126,17 +167,38 @@ async def stream(request: web.Request, *, store: Store, since: int, visible: Vis
     return response
 
 
+@dataclass(slots=True, kw_only=True)
+class _Follower:
+    """What a page was told: every step up to `since`, and beyond it those in `told`."""
+
+    since: int
+    told: set[int] = field(default_factory=set)
+    turn: int = -1
+
+    def note(self, numbers: Collection[int], settled: int) -> None:
+        """These were told now, and up to `settled` there was nothing else."""
+        self.told.update(numbers)
+        self.since = max(self.since, settled)
+        self.told = {number for number in self.told if number > self.since}
+
+
 async def _send_changes(
-    response: web.StreamResponse, pulse: Pulse, *, store: Store, since: int, visible: Visible
-) -> int:
-    """Wait for steps after `since`, tell of them, and return the number of the newest one that was told."""
-    if not await pulse.beyond(since):
+    response: web.StreamResponse, pulse: Pulse, follower: _Follower, *, store: Store, visible: Visible
+) -> None:
+    """Wait for steps that were not told yet, and tell of them. The event's id is where a page may go on."""
+    if not await pulse.after(follower.turn):
         await response.write(b": still here\n\n")
-        return since
-    steps = await store.read(lambda tx: exchanges_changed_since(tx, since))
-    seq = max((number for number, _ in steps), default=pulse.seq)
-    told = await visible(tuple(key for _, key in steps))
+        return
+    turn, settled = pulse.turn, pulse.settled or 0
+    steps = await store.read(lambda tx: steps_since(tx, follower.since, without=follower.told, limit=_STEPS))
+    if steps and not pulse.comes_late:
+        settled = steps[-1][0]
+    if len(steps) == _STEPS:
+        settled = min(settled, steps[-1][0])
+    else:
+        follower.turn = turn
+    follower.note([number for number, _ in steps], settled)
+    told = await visible(tuple(dict.fromkeys(key for _, key in steps)))
     if told.changed:
         event = json.dumps({"changed": told.changed, "listed": told.listed})
-        await response.write(f"id: {seq}\nevent: changed\ndata: {event}\n\n".encode())
-    return seq
+        await response.write(f"id: {follower.since}\nevent: changed\ndata: {event}\n\n".encode())

@@ -1,6 +1,6 @@
 """What the Now page counts: flow per partner, what waits, health, certificates. Each query has an index and a bound."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause, list_causes
 from bridge.store.channels import list_channels
-from bridge.store.exchanges import count_exchanges, count_running, partners_of_exchanges
+from bridge.store.exchanges import count_exchanges, count_running
 from bridge.store.jobs import count_jobs
 from bridge.store.rows import Channel, ExchangeDirection, ExchangeState, JobState
 
@@ -77,21 +77,20 @@ def find_overview(tx: Connection, *, now: datetime) -> Overview:
 
 def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
     """Of the partners with whom something went on or waits."""
-    flows = (_flow(tx, partner, now) for partner in partners_of_exchanges(tx))
-    return {flow.partner: flow for flow in flows if flow != Flow(partner=flow.partner)}
-
-
-def _flow(tx: Connection, partner: str, now: datetime) -> Flow:
-    counts: Counter[str] = Counter()
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    oldest: dict[str, datetime] = {}
     for name, since in (("hour", now - HOUR), ("day", now - DAY)):
-        for made in count_exchanges(tx, partner, since=since):
+        for made in count_exchanges(tx, since=since):
             way = "to_hub" if made.direction is ExchangeDirection.TO_HUB else "to_partner"
-            counts[f"{way}_{name}"] += made.exchanges
-    unfinished = count_exchanges(tx, partner, states=(ExchangeState.RUNNING, ExchangeState.ATTENTION))
-    for waiting in unfinished:
-        counts[waiting.state] += waiting.exchanges
-    running = [one.oldest for one in unfinished if one.state is ExchangeState.RUNNING]
-    return Flow(partner=partner, oldest=min(running, default=None), **counts)
+            counted[made.partner][f"{way}_{name}"] += made.exchanges
+    for waiting in count_exchanges(tx, states=(ExchangeState.RUNNING, ExchangeState.ATTENTION)):
+        counted[waiting.partner][waiting.state] += waiting.exchanges
+        if waiting.state is ExchangeState.RUNNING:
+            oldest[waiting.partner] = min(waiting.oldest, oldest.get(waiting.partner, waiting.oldest))
+    return {
+        partner: Flow(partner=partner, oldest=oldest.get(partner), **counts)
+        for partner, counts in counted.items()
+    }
 
 
 def certificates_in_use(bridge: Bridge, *, now: datetime) -> tuple[Ending, ...]:

@@ -50,7 +50,7 @@ def find_page(tx: Connection, wanted: Wanted, *, before: Key | None, limit: int 
 async def show_exchanges(request: web.Request) -> web.Response:
     wanted, words = _wanted(request), words_of(request)
     before = _before(request)
-    found = Found(exchanges=(), older=None, seq=0)
+    found, bound = Found(exchanges=(), older=None, seq=0), request.app[live.PULSE].bound
     if not wanted.problems:
         found = await request.app[STORE].read(lambda tx: find_page(tx, wanted, before=before))
     lens = lens_of(request)
@@ -72,7 +72,7 @@ async def show_exchanges(request: web.Request) -> web.Response:
         newest=wanted.href(),
         older=wanted.href(before=found.older) if found.older else "",
         self_href=wanted.href(before=before),
-        stream="" if wanted.problems else wanted.href("/live", after=str(found.seq)),
+        stream="" if wanted.problems else wanted.href("/live", after=str(live.follow_from(bound, found.seq))),
     )
 
 
@@ -114,6 +114,7 @@ def _before(request: web.Request) -> Key | None:
 
 
 async def show_exchange(request: web.Request) -> web.Response:
+    bound = request.app[live.PULSE].bound
     dossier = await _dossier(request)
     key, lens = dossier.exchange.key, lens_of(request)
     stall = await request.app[STORE].read(lambda tx: find_stall(tx, dossier, lens))
@@ -124,7 +125,7 @@ async def show_exchange(request: web.Request) -> web.Response:
         json_href=f"/api/v1/exchanges/{key}",
         view=exchange_view(dossier, lens),
         self_href=f"/exchanges/{key}",
-        stream=f"/live?exchange={key}&after={dossier.seq}",
+        stream=f"/live?exchange={key}&after={live.follow_from(bound, dossier.seq)}",
     )
 
 

@@ -12,7 +12,9 @@ oldest_program = "0008"
 
 
 def upgrade() -> None:
-    op.create_index("ix_exchange_state_direction_key", "exchange", ["state", "direction", "key"])
+    op.create_index(
+        "ix_exchange_state_direction_key_partner", "exchange", ["state", "direction", "key", "partner"]
+    )
     op.create_index(
         "ix_exchange_partner_state_direction_key", "exchange", ["partner", "state", "direction", "key"]
     )
