@@ -21,7 +21,7 @@ from bridge.simulate import Profile
 from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world, with_partner
-from tests.flow.letters import Answer, adder, post, write
+from tests.flow.letters import Answer, adder, post, receipt, write
 from tests.flow.outgoing import send_out
 from tests.flow.store import evidence
 
@@ -210,6 +210,15 @@ async def test_another_message_with_a_used_number_is_refused(world: World, numbe
     assert states(world)["other@p"] is MessageState.REFUSED
     (error,) = refusals(world)[0].error_list.errors  # type: ignore[union-attr]
     assert (error.code, error.location) == ("Inconsistent", "//Header/MessageOrder/SequenceNumber")
+
+
+async def test_a_message_that_is_refused_for_its_number_acknowledges_nothing(world: World) -> None:
+    world.partner.misconduct.dropped = 1
+    ours = await send_out(world)
+    await world.work()
+    letter = write(world, message_id="other@p", in_tree=numbered(7, "Reset"), change=receipt(world, ours))
+    await post(world, letter)
+    assert states(world) == {ours.message_id: MessageState.WAITING, "other@p": MessageState.REFUSED}
 
 
 async def test_under_best_effort_an_order_is_refused(tmp_path: Path, pki: Pki, clock: Clock) -> None:
