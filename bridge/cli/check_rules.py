@@ -123,6 +123,11 @@ def _together(case: Case, found: list[tuple[Path, Agreement]], own: frozenset[Pa
         if first != path:
             text = f"has the same cpaid and start as {first.name}; take one of them away"
             yield _say(Group.AGREEMENTS, Level.ERROR, path.name, text)
+    there = {agreement.cpa_id for _, agreement in found}
+    for limit in case.settings.agreements.limits:
+        if limit.cpa_id not in there:
+            text = "has limits in the settings, but no agreement of that CPAId is there; mend the name"
+            yield _say(Group.AGREEMENTS, Level.WARNING, f"agreements.limits {limit.cpa_id}", text)
     named = {p for _, agreement in found for party in agreement.parties for p in party.party_ids}
     for party in case.settings.partners:
         if PartyId(value=party.party_id, type=party.party_id_type) not in named:

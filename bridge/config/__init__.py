@@ -37,6 +37,7 @@ from bridge.config.services import (
     TraceSettings,
 )
 from bridge.config.settings import (
+    AgreementLimits,
     AgreementSettings,
     IdentifierSettings,
     MappingSettings,
@@ -55,6 +56,7 @@ from bridge.config.store import (
 __all__ = [
     "ENVIRONMENT_PREFIX",
     "LOOPBACK",
+    "AgreementLimits",
     "AgreementSettings",
     "AlertRule",
     "AlertSettings",

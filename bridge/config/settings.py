@@ -20,6 +20,29 @@ from bridge.config.services import Announcements, HealthEvents, HubSettings, Inz
 from bridge.config.store import RetentionSettings, StoreSettings
 
 
+class AgreementLimits(Section):
+    """How large messages under one agreement may be, both ways."""
+
+    cpa_id: str = Field(min_length=1, description="The CPAId of the agreement.")
+    max_message_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        description="Largest message, in bytes. Not given: what the partner or the listener may send.",
+    )
+    max_part_bytes: int | None = Field(
+        default=None, ge=1, description="Largest payload part, in bytes. Not given: as the whole message."
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AgreementLimits:
+        whole, part = self.max_message_bytes, self.max_part_bytes
+        if whole is None and part is None:
+            raise ValueError("give max_message_bytes, max_part_bytes or both")
+        if whole is not None and part is not None and part > whole:
+            raise ValueError("max_part_bytes is more than max_message_bytes")
+        return self
+
+
 class AgreementSettings(Section):
     folder: FilePath = Field(default=Path("cpa"), description="Folder with the CPAs, one XML file each.")
     reload_seconds: float = Field(
@@ -27,6 +50,22 @@ class AgreementSettings(Section):
         gt=0,
         description="Time between two looks for changed CPAs and revocation lists, in seconds.",
     )
+    limits: tuple[AgreementLimits, ...] = Field(
+        default=(),
+        description="Sizes that an agreement has of its own, larger or smaller than the general ones.",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> AgreementSettings:
+        named = [limit.cpa_id for limit in self.limits]
+        twice = sorted({cpa_id for cpa_id in named if named.count(cpa_id) > 1})
+        if twice:
+            raise ValueError(f"limits names {', '.join(twice)} more than once")
+        return self
+
+    def limits_of(self, cpa_id: str | None) -> AgreementLimits | None:
+        """The limits of this agreement, where it has its own."""
+        return next((limit for limit in self.limits if limit.cpa_id == cpa_id), None)
 
 
 class MappingSettings(Section):

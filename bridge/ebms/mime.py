@@ -82,6 +82,12 @@ class Limits:
     max_envelope: int = 4 * 1024 * 1024
     max_parts: int = 500
     max_header_bytes: int = 16 * 1024
+    whose: str = ""
+    """Whose limits these are, for whoever is told that something is too large."""
+
+
+Narrow = Callable[[bytes, str | None], Limits]
+"""The limits of a message, told by its header container and its charset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +142,11 @@ class PackageReader:
         *,
         limits: Limits,
         new_sink: Callable[[], Sink] = MemorySink,
+        narrow: Narrow | None = None,
     ) -> None:
+        """`narrow` is asked as soon as the header container is in: what it says holds from then on."""
         self._total = 0
-        self._limits = limits
-        self._assembly = _Assembly(limits, new_sink)
+        self._assembly = _Assembly(limits, new_sink, narrow)
         if any(name.strip().lower() == "soapaction" and value.strip() == "ebXML" for name, value in headers):
             self._assembly.note("SOAPAction is not quoted")
         media_type = _http_media_type(headers)
@@ -153,15 +160,23 @@ class PackageReader:
         """Take the next octets; an empty chunk is fine."""
         self._total += len(chunk)
         with self._freeing():
-            if self._total > self._limits.max_total:
-                raise _too_large(f"the body is larger than {self._limits.max_total} octets")
+            self._measure()
             self._body.feed(chunk)
+            self._measure()
 
     def close(self) -> Package:
         """The body is complete."""
         with self._freeing():
             self._body.close()
-            return self._assembly.package()
+            package = self._assembly.package()
+            self._measure()
+            return package
+
+    def _measure(self) -> None:
+        """By the limits that hold now. Raises SoapFault."""
+        limits = self._assembly.limits
+        if self._total > limits.max_total:
+            raise _too_large(f"the body is larger than {limits.max_total} octets", limits)
 
     def discard(self) -> None:
         """Stop: the sender went away. Frees the sinks."""
@@ -242,9 +257,10 @@ def _part_head(part: Part) -> str:
 class _Assembly:
     """Collects what the body readers find, whatever the form of the body."""
 
-    def __init__(self, limits: Limits, new_sink: Callable[[], Sink]) -> None:
+    def __init__(self, limits: Limits, new_sink: Callable[[], Sink], narrow: Narrow | None) -> None:
         self.limits = limits
         self.new_sink = new_sink
+        self._narrow = narrow
         self.start: str | None = None
         self.notes: dict[str, None] = {}
         self.finished: list[_FinishedPart] = []
@@ -267,8 +283,26 @@ class _Assembly:
 
     def end(self) -> None:
         if self.open_part is not None:
-            self.finished.append(self.open_part.finish())
+            part = self.open_part.finish()
+            self.finished.append(part)
             self.open_part = None
+            if part.is_envelope and part.content is not None:
+                self._read_limits(part.head, part.content)
+
+    def _read_limits(self, head: PartHead, content: Content) -> None:
+        """The header container is in: from now on the limits hold that it names, also for the parts before it."""
+        if self._narrow is None or content.size > self.limits.max_envelope:
+            return
+        with content.open() as stream:
+            self.limits = self._narrow(stream.read(), head.charset)
+        self._narrow = None
+        for part in self.finished:
+            if not part.is_envelope and part.content is not None and part.content is not content:
+                self.measure_part(part.content.size)
+
+    def measure_part(self, size: int) -> None:
+        if size > self.limits.max_part:
+            raise _too_large(f"a payload part is larger than {self.limits.max_part} octets", self.limits)
 
     def discard(self) -> None:
         if self.open_part is not None:
@@ -317,7 +351,8 @@ class _Assembly:
         if root.head.essence != "text/xml":
             raise bad_mime("the header container is not text/xml")
         if root.content.size > self.limits.max_envelope:
-            raise _too_large(f"the envelope is larger than {self.limits.max_envelope} octets")
+            raise _too_large(f"the envelope is larger than {self.limits.max_envelope} octets", self.limits)
+        self._read_limits(root.head, root.content)
         if root.head.charset is None:
             self.note("text/xml without charset")
         with root.content.open() as stream:
@@ -350,7 +385,7 @@ class _OpenPart:
     def __init__(self, head: PartHead, is_envelope: bool, assembly: _Assembly) -> None:
         self._head = head
         self._is_envelope = is_envelope
-        self._limit = assembly.limits.max_envelope if is_envelope else assembly.limits.max_part
+        self._assembly = assembly
         self._sink: Sink | None = MemorySink() if is_envelope else assembly.new_sink()
         self._size = 0
         self._problem: EbmsError | None = None
@@ -387,9 +422,11 @@ class _OpenPart:
 
     def _store(self, octets: bytes) -> None:
         self._size += len(octets)
-        if self._size > self._limit:
-            what = "the envelope" if self._is_envelope else "a payload part"
-            raise _too_large(f"{what} is larger than {self._limit} octets")
+        limits = self._assembly.limits
+        if not self._is_envelope:
+            self._assembly.measure_part(self._size)
+        elif self._size > limits.max_envelope:
+            raise _too_large(f"the envelope is larger than {limits.max_envelope} octets", limits)
         if octets and self._sink is not None:
             self._sink.write(octets)
 
@@ -587,5 +624,6 @@ def _multipart_body(media_type: MediaType, assembly: _Assembly, limits: Limits) 
     return _MultipartBody(boundary.encode("ascii"), assembly, limits.max_header_bytes)
 
 
-def _too_large(reason: str) -> SoapFault:
-    return SoapFault(f"Too large: {reason}.", status=413, bare=True)
+def _too_large(reason: str, limits: Limits) -> SoapFault:
+    whose = f" ({limits.whose})" if limits.whose else ""
+    return SoapFault(f"Too large: {reason}{whose}.", status=413, bare=True)

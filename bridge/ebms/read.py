@@ -57,6 +57,7 @@ from bridge.ebms.xml import (
     parse_xml,
 )
 from bridge.errors import EbmsError, SoapFault
+from bridge.ids import CpaId
 
 _HEADER_ELEMENTS = (
     "MessageHeader",
@@ -120,6 +121,16 @@ def read_envelope(package: Package) -> Received:
     except SoapFault:
         package.discard()
         raise
+
+
+def peek_cpa_id(envelope: bytes, charset: str | None) -> CpaId | None:
+    """The agreement that an envelope names, before anything of it is judged; None when none can be read."""
+    try:
+        header, _ = _soap_parts(_parse(Package(envelope=envelope, charset=charset)))
+        text = header.findtext(f"{{{EB}}}MessageHeader/{{{EB}}}CPAId")
+    except SoapFault:
+        return None
+    return CpaId(text.strip()) if text and text.strip() else None
 
 
 def resolve_cid(href: str, parts: Sequence[Part]) -> Part | None:

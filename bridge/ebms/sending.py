@@ -100,7 +100,8 @@ class NoContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """An ebMS signal, whatever the HTTP status. `receipt_faults`: why an Acknowledgment is none."""
+    """An ebMS signal, or the business response, whatever the HTTP status. `receipt_faults`: why it acknowledges
+    nothing."""
 
     message: Message
     receipt_faults: tuple[str, ...] = ()
@@ -381,6 +382,8 @@ def _classify_signal(signal: Signal) -> Result:
     message = signal.message
     if message.kind is Kind.ACKNOWLEDGMENT:
         return Result.BAD_ACKNOWLEDGMENT if signal.receipt_faults else Result.ACKNOWLEDGMENT
+    if message.kind is Kind.BUSINESS and signal.receipt_faults:
+        return Result.BAD_ACKNOWLEDGMENT
     if message.kind is Kind.MESSAGE_ERROR:
         errors = message.error_list.errors if message.error_list else ()
         warning = bool(errors) and all(error.severity == Severity.WARNING for error in errors)

@@ -16,6 +16,17 @@ The same judgement serves a signal that came by POST and one that stood in the H
 | MessageError | a settled message | `LateSignal` |
 | MessageError | a message that waits | `FailsMessage` |
 | Pong, StatusResponse | our Ping, our StatusRequest | `AnswersRequest` |
+
+A business message says of our message what the Acknowledgment says that rides on it (`judge_rider`), judged as if that
+came alone. Where the agreement lets the business response come in the HTTP response, that response says more
+(`judge_response`), but only of what its rider left open:
+
+| business message | about | judgement |
+| --- | --- | --- |
+| with an Acknowledgment | any message of ours | as an Acknowledgment, above |
+| in the HTTP response | its request, settled, by its rider or before | `LateSignal`: nothing more to say |
+| in the HTTP response | a request that asked for a signed receipt | `Ignore`: it is none |
+| in the HTTP response | any other request | `Acknowledges`: who answers has it |
 """
 
 from __future__ import annotations
@@ -195,16 +206,17 @@ def answers_in_response(message: Message, sent: SentMessage, mode: SyncReplyMode
     )
 
 
-def faults_of_receipt(message: Message, sent: SentMessage, *, verified: bool) -> tuple[str, ...]:
-    """What keeps a business response from acknowledging the request too, when a signed receipt was asked for.
+def judge_response(sent: SentMessage) -> Acknowledges | LateSignal | Ignore:
+    """What an accepted business response in the HTTP response says of its request, when its rider was judged.
 
-    `verified`: the signature of the response was found good.
+    `sent` is the request as it is after that.
     """
-    if not sent.ack_signed:
-        return ()
-    if message.acknowledgment is None or not verified:
-        return ("no signed acknowledgment came with it",)
-    return check_receipt(message.acknowledgment.references, sent.references)
+    if sent.settled:
+        return LateSignal(message_id=sent.message_id, acknowledges=True)
+    if sent.ack_signed:
+        return Ignore(row=ROW, reason="no valid signed acknowledgment came with the business response")
+    flags = ("the business response came in the HTTP response",)
+    return Acknowledges(message_id=sent.message_id, signed_receipt=False, flags=flags)
 
 
 def reference_of(message: Message) -> MessageId | None:

@@ -24,7 +24,6 @@ from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.context import composing_context, migration_of, own_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_resource
-from bridge.flow.order import OutOfTurn
 from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
 from bridge.flow.peers import note_source_failure
 from bridge.flow.xsd import COMPOSED
@@ -348,14 +347,7 @@ async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready], end
         settle_exchange(tx, event.exchange, at=now)
         finish_job(tx, job, at=now)
 
-    try:
-        await bridge.store.write(work)
-    except OutOfTurn as error:
-        # Its number in the conversation went to another message: compose and sign it anew, at once.
-        reason = str(error)
-        await bridge.store.write(lambda tx: retry_job(tx, job, due=now, reason=reason, at=now))
-        bridge.wake()
-        return
+    await bridge.store.write(work)
     ids = [prepared.row.message_id for prepared in ready]
     _log.info("event.composed" if ready else "event.unmatched", event_id=event.id, message_id=ids)
     metrics.event_composed("composed" if ready else "unmatched")

@@ -168,7 +168,10 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
             note_partner_failure(bridge, row.to_party, f"HTTP {answer.status}")
         read = await asyncio.to_thread(_read_answer, bridge, outgoing, answer)
         if isinstance(read, _Response):
-            read = await _take_response(bridge, outgoing, read.received, answer)
+            taken = await _take_response(bridge, outgoing, read.received, answer)
+            if taken is None:
+                return Contact.REACHED
+            read = taken
         if isinstance(read, _Settled):
             await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
             return Contact.REACHED
@@ -234,8 +237,9 @@ def _read_answer(
 
 async def _take_response(
     bridge: Bridge, outgoing: _Outgoing, received: Received, answer: PostAnswer
-) -> sending.AttemptResult | _Settled:
-    """Take the business response in like any received message; once it is stored, it acknowledges the request.
+) -> sending.AttemptResult | _Settled | None:
+    """Take the business response in like any received message, with the Acknowledgment that may ride on it; then see
+    what it says of the request. None when that is settled already.
 
     Nobody waits for an answer to it: what it asks for by a POST of its own is posted, the rest is dropped.
     """
@@ -251,22 +255,30 @@ async def _take_response(
         await receive(bridge, request)
     except SoapFault:
         return foreign
-    header = received.message.header
-    rows = await bridge.store.read(
-        lambda tx: find_by_message_id(tx, header.message_id, direction=Direction.IN)
-    )
-    if not any(row.state is not MessageState.REFUSED and row.cpa_id == header.cpa_id for row in rows):
+    now, accepted = await bridge.store.read(lambda tx: _after_response(tx, outgoing.row, received.message))
+    if not accepted:
         return foreign
-    facts = describe_sent(outgoing.row, outgoing.sent)
-    # It was accepted, so that a signature on it is a good one.
-    faults = judgement.faults_of_receipt(received.message, facts, verified=received.signatures == 1)
-    if faults:
-        return foreign
-    flags = ("the business response came in the HTTP response",)
-    verdict = judgement.Acknowledges(
-        message_id=facts.message_id, signed_receipt=facts.ack_signed, flags=flags
+    verdict = judgement.judge_response(describe_sent(now, outgoing.sent))
+    match verdict:
+        case judgement.Acknowledges():
+            return _Settled(verdict=verdict)
+        case judgement.LateSignal():
+            return None
+        case Ignore(reason=reason):
+            return sending.Signal(message=received.message, receipt_faults=(reason,))
+
+
+def _after_response(tx: Connection, ours: MessageRow, response: Message) -> tuple[MessageRow, bool]:
+    """Our message as it is now, and whether the response to it was accepted, in this attempt or before."""
+    header = response.header
+    stored = find_by_message_id(tx, header.message_id, direction=Direction.IN)
+    accepted = any(
+        row.state is not MessageState.REFUSED
+        and row.cpa_id == header.cpa_id
+        and row.ref_to_message_id == ours.message_id
+        for row in stored
     )
-    return _Settled(verdict=verdict)
+    return get_message(tx, ours.key), accepted
 
 
 def _without_signal(

@@ -25,6 +25,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.order import MAP
 from bridge.flow.references import (
     ATTACHMENTS_FROM,
     Look,
@@ -71,7 +72,7 @@ from bridge.store.rows import (
 )
 from bridge.store.timeline import add_step
 
-KIND = "map"
+KIND = MAP
 
 REFUSED_ANSWER = "refused"
 """How a mapping names a technical answer that says no; the other outcomes are good."""

@@ -15,14 +15,13 @@ from sqlalchemy.engine import Connection
 
 from bridge.ebms import ordering
 from bridge.ebms.model import MessageOrder
-from bridge.errors import BridgeError
-from bridge.flow import map as mapping_flow
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.mend_model import (
     Actor,
     CannotMend,
+    ChangedMeanwhile,
     Effect,
     EffectKind,
     Mended,
@@ -48,6 +47,9 @@ from bridge.store.sequences import (
 )
 from bridge.store.timeline import add_step
 
+MAP = "map"
+"""The kind of the jobs that map a received message."""
+
 KIND = "order"
 """Looks after a held message when the patience with its predecessor ends."""
 
@@ -61,8 +63,8 @@ _LOST = frozenset({MessageState.FAILED, MessageState.EXPIRED})
 _log = get_logger()
 
 
-class OutOfTurn(BridgeError):
-    """Another message of the conversation got the number first: make this one anew."""
+class OutOfTurn(ChangedMeanwhile):
+    """Another message of the conversation got the number first: make this one anew. A job is done again at once."""
 
 
 # --- receiving
@@ -136,7 +138,7 @@ def _hand_on(tx: Connection, bridge: Bridge, row: Message, line: str, note: str)
     add_job(
         tx,
         key=bridge.new_key(),
-        kind=mapping_flow.KIND,
+        kind=MAP,
         subject_key=row.key,
         ordering_key=line,
         due=now,
@@ -221,7 +223,7 @@ def next_number(tx: Connection, line: str) -> Number:
 def claim_number(tx: Connection, number: Number, message: Key) -> None:
     """In the transaction that keeps the message. Raises OutOfTurn when another one has the number."""
     if lock_sequence(tx, number.before.line) != number.before:
-        raise OutOfTurn("another message of the conversation got this number")
+        raise OutOfTurn("another message of the conversation went first; look again")
     set_sequence(tx, number.after)
     add_place(tx, Place(message=message, line=number.after.line, position=number.after.next - 1))
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from bridge.ebms import ordering, sending
+from bridge.ebms.content import discard_content
 from bridge.ebms.cpa_resolve import Terms, outgoing_terms
 from bridge.ebms.model import Part, Service
 from bridge.errors import ConfigError
@@ -62,7 +63,7 @@ def make_outgoing(
 ) -> Outgoing:
     """The message that the terms ask for, signed and encrypted as they say. Waits: call it from a thread.
 
-    Raises ConfigError when the agreement or our keys do not allow it.
+    Raises ConfigError when the agreement or our keys do not allow it, or its size.
     """
     now = bridge.now()
     message = sending.outgoing_message(
@@ -79,7 +80,9 @@ def make_outgoing(
         line = ordering.line_name(message, "out")
         number = bridge.store.read_sync(lambda tx: order.next_number(tx, line))
         message = replace(message, message_order=number.order)
+    _check_parts(bridge, terms, parts)
     sealed = seal(bridge, message, own=own, signing=terms.signing, encryption=terms.encryption)
+    _check_whole(bridge, terms, sealed)
     header = message.header
     partner = bridge.partner(header.to_party)
     row = MessageRow(
@@ -107,6 +110,26 @@ def make_outgoing(
         values=values,
     )
     return Outgoing(row=row, parts=parts, sealed=sealed, job=bridge.new_key(), number=number)
+
+
+def _check_parts(bridge: Bridge, terms: Terms, parts: tuple[Part, ...]) -> None:
+    limits = bridge.settings.agreements.limits_of(terms.cpa_id)
+    most = limits.max_part_bytes if limits else None
+    for part in parts:
+        if most is not None and part.content.size > most:
+            what = (
+                f"a payload part of {part.content.size} octets is larger than the {most} of agreements.limits"
+            )
+            raise ConfigError([f"CPA {terms.cpa_id}: {what}"])
+
+
+def _check_whole(bridge: Bridge, terms: Terms, sealed: Sealed) -> None:
+    limits = bridge.settings.agreements.limits_of(terms.cpa_id)
+    most = limits.max_message_bytes if limits else None
+    if most is not None and sealed.content.size > most:
+        discard_content(sealed.content)
+        what = f"a message of {sealed.content.size} octets is larger than the {most} of agreements.limits"
+        raise ConfigError([f"CPA {terms.cpa_id}: {what}"])
 
 
 def keep_outgoing(tx: Connection, outgoing: Outgoing) -> None:

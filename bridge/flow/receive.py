@@ -54,6 +54,7 @@ from bridge.flow.case import (
 )
 from bridge.flow.doors import note_knock
 from bridge.flow.seal import Sealed, read_headers, seal
+from bridge.flow.settle import Effect, log_effect
 from bridge.flow.unseal import unseal
 from bridge.ids import MessageId, Oin
 from bridge.log import get_logger
@@ -129,19 +130,25 @@ async def _receive_business(bridge: Bridge, case: Case) -> HttpAnswer:
     if not isinstance(accepted, Accepted):
         return await _refuse(bridge, case, accepted)
     assert own is not None, "row 15 lets only messages to an own party through"
-    await signal.take_rider(bridge, opened, crypto)
-    return await _accept(bridge, case, opened, agreed, accepted, own)
+    rider = await signal.judge_rider(bridge, opened, crypto)
+    return await _accept(bridge, case, opened, agreed, accepted, own, rider)
 
 
 async def _accept(
-    bridge: Bridge, case: Case, opened: Received, agreed: Agreed, accepted: Accepted, own: OwnIdentity
+    bridge: Bridge,
+    case: Case,
+    opened: Received,
+    agreed: Agreed,
+    accepted: Accepted,
+    own: OwnIdentity,
+    rider: signal.Rider | None,
 ) -> HttpAnswer:
     answer = await asyncio.to_thread(_acknowledge, bridge, case, agreed, accepted, own)
     row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
     map_job, answer_job = bridge.new_key(), bridge.new_key()
     asked_order = case.message.message_order
 
-    def work(tx: Connection) -> None:
+    def work(tx: Connection) -> Effect | None:
         open_case(tx, row, ExchangeState.RUNNING, None)
         if not add_message(tx, row):
             raise _AlreadyThere
@@ -160,14 +167,15 @@ async def _accept(
             keep_answer(tx, case, row, answer, "Acknowledgment", None if agreed.synchronous else answer_job)
         if asked_order is None:
             add_job(tx, key=map_job, kind=mapping_flow.KIND, subject_key=row.key, due=case.at, at=case.at)
-            return
-        try:
-            order.take_place(tx, bridge, row, ordering.line_name(case.message, "in"), asked_order)
-        except EbmsError as error:
-            raise _OutOfOrder(error) from error
+        else:
+            try:
+                order.take_place(tx, bridge, row, ordering.line_name(case.message, "in"), asked_order)
+            except EbmsError as error:
+                raise _OutOfOrder(error) from error
+        return None if rider is None else signal.keep_rider(tx, rider, at=case.at)
 
     try:
-        await bridge.store.write(work)
+        settled = await bridge.store.write(work)
     except _AlreadyThere:
         # Another copy of this message was stored while this one was being judged.
         return await _answer_again(bridge, case) or _nothing(bridge, case.message)
@@ -175,6 +183,8 @@ async def _accept(
         return await _refuse(bridge, case, _about_order(agreed, refused.error))
     _log.info("message.received", **ids_of(case), exchange=row.exchange, outcome="accepted")
     metrics.message_received(_partner(bridge, case), row.action, acknowledged=answer is not None)
+    if rider is not None and settled is not None:
+        log_effect(bridge, rider.row, settled)
     _note_span(bridge, "message.receive", case, row)
     bridge.wake()
     return (

@@ -22,6 +22,7 @@ from bridge.flow.failure import keep_failure, log_failure
 from bridge.flow.outgoing import DELIVER
 from bridge.flow.seal import HeaderBlock, write_headers
 from bridge.flow.sent import is_settled
+from bridge.ids import Key
 from bridge.log import get_logger
 from bridge.store.blobs import put_blob
 from bridge.store.jobs import finish_jobs_about
@@ -30,13 +31,18 @@ from bridge.store.rows import Evidence, EvidenceKind, MessageState
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
-Settling = judgement.Acknowledges | judgement.FailsMessage | judgement.LateSignal | judgement.AnswersRequest
+Verdict = (
+    judgement.Acknowledges | judgement.FailsMessage | judgement.LateSignal | judgement.AnswersRequest | Ignore
+)
+"""`Ignore`: a signal of its receiver that changes nothing, such as a warning, or a receipt that is none."""
+
+IGNORED = "signal.ignored"
 
 _log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Effect:
+class Effect:
     """What is stored: the new state (None: it stays), and the step."""
 
     what: str
@@ -46,82 +52,73 @@ class _Effect:
 
 
 async def settle(
-    bridge: Bridge, row: MessageRow, verdict: Settling, *, octets: bytes, headers: HeaderBlock
+    bridge: Bridge, row: MessageRow, verdict: Verdict, *, octets: bytes, headers: HeaderBlock
 ) -> None:
     """Store what the signal means for the message."""
     now = bridge.now()
-
-    def work(tx: Connection) -> _Effect:
-        current = get_message(tx, row.key)
-        effect = _effect(verdict, current)
-        _keep_signal(tx, current, verdict, octets, headers, now)
-        if effect.state is MessageState.FAILED:
-            finish_jobs_about(tx, kind=DELIVER, subject_key=row.key, at=now)
-            keep_failure(tx, current, effect.state, what=effect.what, reason=effect.reason or "", at=now)
-            return effect
-        add_step(
-            tx,
-            exchange=row.exchange,
-            at=now,
-            side="ebms",
-            what=effect.what,
-            outcome=effect.outcome,
-            detail={"message_id": row.message_id} | ({"reason": effect.reason} if effect.reason else {}),
-        )
-        if effect.state is not None:
-            set_message_state(tx, row.key, effect.state, at=now, reason=effect.reason)
-            finish_jobs_about(tx, kind=DELIVER, subject_key=row.key, at=now)
-            settle_exchange(tx, row.exchange, at=now)
-        return effect
-
     with tracing.span("message.settle", row.exchange, message_id=row.message_id):
-        effect = await bridge.store.write(work)
+        effect = await bridge.store.write(
+            lambda tx: keep_verdict(tx, row.key, verdict, octets=octets, headers=headers, at=now)
+        )
+    log_effect(bridge, row, effect)
+
+
+def keep_verdict(
+    tx: Connection, key: Key, verdict: Verdict, *, octets: bytes, headers: HeaderBlock, at: datetime
+) -> Effect:
+    """As `settle`, within a transaction; `log_effect` after its commit."""
+    row = get_message(tx, key)
+    effect = _effect(verdict, row)
+    _keep_signal(tx, row, verdict, octets, headers, at)
+    if effect.state is MessageState.FAILED:
+        finish_jobs_about(tx, kind=DELIVER, subject_key=key, at=at)
+        keep_failure(tx, row, effect.state, what=effect.what, reason=effect.reason or "", at=at)
+        return effect
+    add_step(
+        tx,
+        exchange=row.exchange,
+        at=at,
+        side="ebms",
+        what=effect.what,
+        outcome=effect.outcome,
+        detail={"message_id": row.message_id} | ({"reason": effect.reason} if effect.reason else {}),
+    )
+    if effect.state is not None:
+        set_message_state(tx, key, effect.state, at=at, reason=effect.reason)
+        finish_jobs_about(tx, kind=DELIVER, subject_key=key, at=at)
+        settle_exchange(tx, row.exchange, at=at)
+    return effect
+
+
+def log_effect(bridge: Bridge, row: MessageRow, effect: Effect) -> None:
+    """After the commit."""
     if effect.state is not None:
         metrics.delivery_ended(partner_named(bridge, row.to_party), row.action, effect.state.value)
     if effect.state is MessageState.FAILED:
         log_failure(row, effect.state, reason=effect.reason or "")
-    else:
-        _log.info(effect.what, message_id=row.message_id, outcome=effect.outcome, reason=effect.reason)
+        return
+    tell = _log.warning if effect.what == IGNORED else _log.info
+    tell(effect.what, message_id=row.message_id, outcome=effect.outcome, reason=effect.reason)
 
 
-async def keep_ignored(
-    bridge: Bridge, row: MessageRow, verdict: Ignore, *, octets: bytes, headers: HeaderBlock
-) -> None:
-    """A signal about a message of ours that changes nothing: a warning, or a receipt that is none."""
-    now = bridge.now()
-
-    def work(tx: Connection) -> None:
-        _keep_signal(tx, row, verdict, octets, headers, now)
-        add_step(
-            tx,
-            exchange=row.exchange,
-            at=now,
-            side="ebms",
-            what="signal.ignored",
-            outcome="info",
-            detail={"message_id": row.message_id, "reason": verdict.reason},
-        )
-
-    await bridge.store.write(work)
-    _log.warning("signal.ignored", message_id=row.message_id, reason=verdict.reason)
-
-
-def _effect(verdict: Settling, current: MessageRow) -> _Effect:
+def _effect(verdict: Verdict, current: MessageRow) -> Effect:
     """The verdict was given on what was read before; the state in this transaction decides."""
     match verdict:
+        case Ignore(reason=reason):
+            return Effect(what=IGNORED, outcome="info", reason=reason)
         case judgement.AnswersRequest(message_status=status):
-            return _Effect(
+            return Effect(
                 what="request.answered", outcome="ok", state=MessageState.ACKNOWLEDGED, reason=status
             )
         case judgement.FailsMessage(reason=reason) if not is_settled(current):
-            return _Effect(
+            return Effect(
                 what="message.refused_by_partner",
                 outcome="failed",
                 state=MessageState.FAILED,
                 reason=reason,
             )
         case judgement.Acknowledges(flags=flags) if not is_settled(current):
-            return _Effect(
+            return Effect(
                 what="message.acknowledged",
                 outcome="ok",
                 state=MessageState.ACKNOWLEDGED,
@@ -129,21 +126,21 @@ def _effect(verdict: Settling, current: MessageRow) -> _Effect:
             )
         case judgement.Acknowledges() | judgement.LateSignal(acknowledges=True):
             if current.state in (MessageState.FAILED, MessageState.EXPIRED):
-                return _Effect(
+                return Effect(
                     what="message.acknowledged_late",
                     outcome="ok",
                     state=MessageState.ACKNOWLEDGED,
                     reason="acknowledged late",
                 )
-            return _Effect(what="signal.repeated", outcome="info")
+            return Effect(what="signal.repeated", outcome="info")
         case _:
-            return _Effect(what="signal.late", outcome="info")
+            return Effect(what="signal.late", outcome="info")
 
 
 def _keep_signal(
     tx: Connection,
     row: MessageRow,
-    verdict: Settling | Ignore,
+    verdict: Verdict,
     octets: bytes,
     headers: HeaderBlock,
     at: datetime,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from opentelemetry.trace import SpanKind
@@ -26,7 +27,7 @@ from bridge.flow.peers import note_partner_failure
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers
 from bridge.flow.sent import describe_sent, find_sent, find_sent_as, spool_blob
-from bridge.flow.settle import keep_ignored, settle
+from bridge.flow.settle import IGNORED, Effect, Verdict, keep_verdict, settle
 from bridge.ids import MessageId
 from bridge.log import get_logger
 from bridge.store.jobs import finish_job, retry_job
@@ -159,33 +160,52 @@ async def take_signal(
             assert found is not None, "every other judgement is about a message of ours"
             raw.seek(0)
             octets = raw.read()
-            if not isinstance(verdict, Ignore):
-                await settle(bridge, found[0], verdict, octets=octets, headers=headers)
-            elif _is_between(received.message, facts):
-                await keep_ignored(bridge, found[0], verdict, octets=octets, headers=headers)
+            if isinstance(verdict, Ignore) and not _is_between(received.message, facts):
+                _log_ignored(received.message, verdict.reason)
             else:
-                _log.warning(
-                    "signal.ignored", message_id=received.message.header.message_id, reason=verdict.reason
-                )
+                await settle(bridge, found[0], verdict, octets=octets, headers=headers)
     return None
 
 
-async def take_rider(bridge: Bridge, received: Received, crypto: CryptoOutcome) -> None:
-    """Do what an Acknowledgment means that rides on an accepted business message. It never refuses that message."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rider:
+    """What the Acknowledgment says that rides on a business message, of which message of ours."""
+
+    row: MessageRow
+    verdict: Verdict
+    octets: bytes = field(repr=False)
+
+
+async def judge_rider(bridge: Bridge, received: Received, crypto: CryptoOutcome) -> Rider | None:
+    """What rides on a business message that is going to be accepted; None when nothing does that counts.
+
+    It never refuses that message, and counts only in the transaction that accepts it (`keep_rider`): so neither is
+    there without the other, and a repeat of the message does not bring it again.
+    """
     acknowledgment = received.message.acknowledgment
     if acknowledgment is None:
-        return
+        return None
     about = acknowledgment.ref_to_message_id
     found = await bridge.store.read(lambda tx: find_sent_as(tx, about))
     facts = None if found is None else describe_sent(*found)
-    match judgement.judge_rider(received, facts, crypto=crypto):
-        case judgement.Acknowledges() | judgement.LateSignal() as verdict:
-            assert found is not None
-            await settle(bridge, found[0], verdict, octets=received.envelope_octets, headers=_ENVELOPE_ALONE)
-        case Ignore() | judgement.UnknownReference() as verdict:
-            reason = verdict.reason if isinstance(verdict, Ignore) else verdict.fault.text
-            message_id = received.message.header.message_id
-            _log.warning("signal.ignored", message_id=message_id, reason=reason)
+    verdict = judgement.judge_rider(received, facts, crypto=crypto)
+    if isinstance(verdict, judgement.UnknownReference):
+        _log_ignored(received.message, verdict.fault.text)
+        return None
+    if isinstance(verdict, Ignore) and not _is_between(received.message, facts):
+        _log_ignored(received.message, verdict.reason)
+        return None
+    assert found is not None, "every other judgement is about a message of ours"
+    return Rider(row=found[0], verdict=verdict, octets=received.envelope_octets)
+
+
+def keep_rider(tx: Connection, rider: Rider, *, at: datetime) -> Effect:
+    """Settle our message, in the transaction that keeps the message on which the rider came."""
+    return keep_verdict(tx, rider.row.key, rider.verdict, octets=rider.octets, headers=_ENVELOPE_ALONE, at=at)
+
+
+def _log_ignored(message: Message, reason: str) -> None:
+    _log.warning(IGNORED, message_id=message.header.message_id, reason=reason)
 
 
 _ENVELOPE_ALONE = (("Content-Type", "text/xml"),)

@@ -20,6 +20,7 @@ from bridge import metrics
 from bridge.errors import BridgeError, StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
+from bridge.flow.order import OutOfTurn
 from bridge.log import get_logger
 from bridge.store.channels import (
     LONGEST_HOLD,
@@ -29,7 +30,7 @@ from bridge.store.channels import (
     note_success,
 )
 from bridge.store.channels import bring_forward as release_channels
-from bridge.store.jobs import LeaseLost, bring_forward, bury_job, claim_jobs, postpone_job
+from bridge.store.jobs import LeaseLost, bring_forward, bury_job, claim_jobs, postpone_job, retry_job
 from bridge.store.rows import Job
 from bridge.store.timeline import last_at
 
@@ -167,6 +168,8 @@ class Worker:
             await self._note(job, contact)
         except LeaseLost:
             log.warning("job.lease_lost", outcome="another worker has it")
+        except OutOfTurn as behind:
+            await self._again(job, str(behind))
         except StoreUnavailable:
             # No fault of the job, so not counted: its lease lapses, and it comes up again.
             log.warning("job.not_stored", outcome="done again when its lease ends")
@@ -193,6 +196,14 @@ class Worker:
         )
         if held is not None:
             _log.warning("endpoint.held", endpoint=endpoint, until=held.isoformat())
+
+    async def _again(self, job: Job, reason: str) -> None:
+        """Nothing was stored, since another message of its conversation got the number first: do it anew, at once."""
+        now = self._bridge.now()
+        try:
+            await self._bridge.store.write(lambda tx: retry_job(tx, job, due=now, reason=reason, at=now))
+        except BridgeError as error:
+            _log.warning("job.not_put_aside", job_id=job.key, error=str(error))
 
     async def _put_aside(self, job: Job, reason: str) -> None:
         """A failure that no flow foresaw: try again ever more slowly, then wait for a person."""

@@ -17,6 +17,7 @@ from bridge.ebms.model import (
     Manifest,
     Message,
     MessageHeader,
+    MessageOrder,
     Party,
     PartyId,
     Reference,
@@ -51,6 +52,8 @@ def write_envelope(message: Message) -> _Element:
         element.set(_eb("signed"), "true" if asked.signed else "false")
     if message.sync_reply:
         _block(header, "SyncReply", message.sync_reply.actor)
+    if message.message_order:
+        _write_order(header, message.message_order)
     if message.acknowledgment:
         _write_acknowledgment(header, message.acknowledgment)
     if message.error_list:
@@ -135,6 +138,11 @@ def _add(parent: _Element, name: str, text: str | None = None) -> _Element:
     element = etree.SubElement(parent, _eb(name))
     element.text = text
     return element
+
+
+def _write_order(header: _Element, order: MessageOrder) -> None:
+    number = _add(_block(header, "MessageOrder"), "SequenceNumber", str(order.sequence_number))
+    number.set(_eb("status"), order.status)
 
 
 def _block(header: _Element, name: str, actor: str | None = None) -> _Element:

@@ -17,6 +17,7 @@ from bridge.ebms.model import (
     Manifest,
     Message,
     MessageHeader,
+    MessageOrder,
     Party,
     PartyId,
     Reference,
@@ -39,6 +40,7 @@ def make_business(
     conversation_id: ConversationId,
     ref_to: MessageId | None,
     now: datetime,
+    order: MessageOrder | None = None,
 ) -> Message:
     """A business message with exactly the quality-of-service elements that the profile prescribes."""
     profile = settings.profile
@@ -60,6 +62,7 @@ def make_business(
         header=header,
         ack_requested=(AckRequested(signed=profile.signed),) if profile.reliable else (),
         sync_reply=SyncReply() if settings.sync else None,
+        message_order=order,
         manifest=Manifest(references=tuple(Reference(href=href) for href in hrefs)) if hrefs else None,
     )
 

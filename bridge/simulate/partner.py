@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.ebms.model import DigestReference, Error, Kind, Message
+from bridge.ebms.model import DigestReference, Error, Kind, Message, MessageOrder
 from bridge.ids import ConversationId, MessageId
 from bridge.simulate import messages, signing
 from bridge.simulate.envelope import Unreadable, fault, read_envelope, to_octets, write_envelope
@@ -115,8 +115,12 @@ class Partner:
         message_id: str | None = None,
         conversation_id: str | None = None,
         ref_to: str | None = None,
+        number: int | None = None,
     ) -> SendResult:
-        """Makes a message, makes the first attempt, and goes on trying in the background as agreed."""
+        """Makes a message, makes the first attempt, and goes on trying in the background as agreed.
+
+        `number` is its place in its conversation, for an agreement in which the order is guaranteed.
+        """
         first = Attachment(content_id=self._new_id(), content_type=content_type, octets=payload)
         message = messages.make_business(
             self.settings,
@@ -126,6 +130,7 @@ class Partner:
             conversation_id=ConversationId(conversation_id or str(uuid.uuid4())),
             ref_to=MessageId(ref_to) if ref_to else None,
             now=self._clock(),
+            order=None if number is None else _numbered(number),
         )
         sent = self._write(message, (first, *more))
         self._outbox.put(sent)
@@ -296,6 +301,10 @@ class Partner:
             command.__name__: command
             for command in (send, resend, acknowledged, use_bridge, misbehave, state)
         }
+
+
+def _numbered(number: int) -> MessageOrder:
+    return MessageOrder(sequence_number=number, status="Continue" if number else "Reset")
 
 
 def _summary(result: SendResult) -> Mapping[str, Any]:

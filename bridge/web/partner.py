@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,8 +17,11 @@ from typing import BinaryIO, cast
 from aiohttp import web
 
 from bridge import metrics
+from bridge.config import AgreementLimits
 from bridge.ebms.content import Sink, SpoolSink
-from bridge.ebms.mime import Limits, Package, PackageReader
+from bridge.ebms.mime import Limits, Narrow, Package, PackageReader
+from bridge.ebms.model import PartyId
+from bridge.ebms.read import peek_cpa_id
 from bridge.ebms.receiving_model import Peer
 from bridge.ebms.soap_action import named_action
 from bridge.errors import SoapFault, StoreUnavailable
@@ -89,7 +92,12 @@ async def _take(bridge: Bridge, request: web.Request, peer: Peer) -> HttpAnswer:
     sinks = _Sinks(settings.spool_above_bytes)
     with tempfile.SpooledTemporaryFile(max_size=_RAW_IN_MEMORY) as spool:
         raw = cast(BinaryIO, spool)
-        reader = PackageReader(headers, limits=Limits(max_total=limit, max_part=limit), new_sink=sinks)
+        reader = PackageReader(
+            headers,
+            limits=Limits(max_total=limit, max_part=limit),
+            new_sink=sinks,
+            narrow=_narrow(bridge, peer, request.content_length),
+        )
         package = await _read(request, reader, raw, limit, settings.read_timeout_seconds)
         try:
             taken = Request(peer=peer, headers=headers, raw=raw, package=package, named_action=action)
@@ -142,9 +150,46 @@ def _check_head(request: web.Request, peer: Peer, bridge: Bridge, limit: int) ->
 
 
 def _largest(bridge: Bridge, peer: Peer) -> int:
-    """The size that is taken from this peer: the largest that its partners may send."""
+    """The size that is taken from this peer before its message says under which agreement it comes."""
+    return max(
+        _usual(bridge, peer), *(limit.max_message_bytes or 0 for limit in _limits_for(bridge, peer)), 0
+    )
+
+
+def _usual(bridge: Bridge, peer: Peer) -> int:
+    """The largest that the partners of this peer may send under an agreement without limits of its own."""
     general = bridge.settings.partner_listener.max_message_bytes
     return max((p.max_message_bytes or general for p in partners_of(peer, bridge)), default=general)
+
+
+def _limits_for(bridge: Bridge, peer: Peer) -> Iterator[AgreementLimits]:
+    """Those of the agreements under which this peer may send: nobody else's count for it."""
+    ids = {PartyId(value=p.party_id, type=p.party_id_type) for p in partners_of(peer, bridge)}
+    concerned = {
+        agreement.cpa_id
+        for agreement in bridge.agreements.agreements
+        if any(ids.intersection(party.party_ids) for party in agreement.parties)
+    }
+    return (limit for limit in bridge.settings.agreements.limits if limit.cpa_id in concerned)
+
+
+def _narrow(bridge: Bridge, peer: Peer, announced: int | None) -> Narrow | None:
+    """The limits of the agreement that a header names; what was announced is judged by them before the rest is read."""
+    limits = {limit.cpa_id: limit for limit in _limits_for(bridge, peer)}
+    if not limits:
+        return None
+
+    def narrow(envelope: bytes, charset: str | None) -> Limits:
+        found = limits.get(peek_cpa_id(envelope, charset) or "")
+        whole = (found.max_message_bytes if found else None) or _usual(bridge, peer)
+        part = (found.max_part_bytes if found else None) or whole
+        whose = f"agreement {found.cpa_id}" if found else ""
+        if announced is not None and announced > whole:
+            about = f" of {whose}" if whose else ""
+            raise SoapFault(f"The message is larger than the {whole} octets{about}.", status=413, bare=True)
+        return Limits(max_total=whole, max_part=part, whose=whose)
+
+    return narrow
 
 
 class _Sinks:

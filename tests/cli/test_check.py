@@ -12,6 +12,7 @@ import pytest
 
 from bridge.cli.ports import privilege_hint
 from bridge.config import load_settings
+from bridge.ebms.cpa import read_cpa
 from bridge.pki import Flaw, Organisation, make_pki
 
 SETTINGS = """
@@ -246,6 +247,28 @@ def test_partner_without_agreement_and_agreement_without_partner_are_told(check:
     warnings = told(found, "agreements", "warning")
     assert "partner 00000001112223334999: is in no agreement" in warnings
     assert "is not among the partners" in warnings
+
+
+LIMIT = """[[agreements.limits]]
+cpa_id = "{cpa_id}"
+max_message_bytes = {whole}
+max_part_bytes = {part}
+[identifiers]"""
+
+
+@pytest.mark.rule("DK-125")
+def test_limits_of_an_agreement_that_is_not_there_are_found(check: Check, office: Any) -> None:
+    there = read_cpa(office.cpa("osb-rm-s")).cpa_id
+    good = LIMIT.format(cpa_id=there, whole=9000, part=8000)
+    assert "agreements.limits" not in told(check(("[identifiers]", good)), "agreements", "warning")
+    warnings = told(check((there, "misspelled")), "agreements", "warning")
+    assert "agreements.limits misspelled: has limits in the settings, but no agreement" in warnings
+
+
+def test_limits_that_contradict_each_other_are_found(check: Check) -> None:
+    bad = LIMIT.format(cpa_id="x", whole=9000, part=9001)
+    errors = told(check(("[identifiers]", bad), code=1), "settings")
+    assert "max_part_bytes is more than max_message_bytes" in errors
 
 
 @pytest.mark.rule("DK-30", "DK-128")

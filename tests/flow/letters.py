@@ -9,13 +9,25 @@ from typing import Any
 
 import aiohttp
 from lxml import etree
+from sqlalchemy import Connection
 
-from bridge.ebms.model import Kind, Message, MessageHeader, Party, PartyId, Service
+from bridge.ebms.model import (
+    Acknowledgment,
+    DigestReference,
+    Kind,
+    Message,
+    MessageHeader,
+    Party,
+    PartyId,
+    Service,
+)
+from bridge.flow.sent import describe_sent, find_sent_as
 from bridge.ids import ConversationId, MessageId
 from bridge.simulate import messages, signing
 from bridge.simulate.envelope import EB, read_envelope, to_octets, write_envelope
 from bridge.simulate.packing import Attachment, pack
 from bridge.simulate.settings import PartnerSettings
+from bridge.store.rows import Message as Row
 from tests.flow.conftest import World
 
 NAMESPACES = {"eb": EB, "soap": "http://schemas.xmlsoap.org/soap/envelope/"}
@@ -96,6 +108,25 @@ def write(
         in_octets(octets), parts if sent_parts is None else sent_parts, boundary=uuid.uuid4().hex
     )
     return Letter(message=made, content_type=content_type, body=body)
+
+
+def receipt(world: World, sent: Row, *, other: bool = False) -> Callable[[Message], Message]:
+    """Adds the Acknowledgment of a message of ours, with the digests that we signed, or with one other."""
+
+    def load(tx: Connection) -> tuple[DigestReference, ...]:
+        found = find_sent_as(tx, sent.message_id)
+        assert found is not None
+        return describe_sent(*found).references
+
+    first, *rest = world.bridge.store.read_sync(load)
+    settings = world.partner.settings
+    made = Acknowledgment(
+        timestamp=world.clock(),
+        ref_to_message_id=sent.message_id,
+        from_party_ids=(PartyId(value=settings.oin, type=settings.party_id_type),),
+        references=(replace(first, digest_value=b"0" * 32) if other else first, *rest),
+    )
+    return lambda message: replace(message, acknowledgment=made)
 
 
 def write_without_payload(world: World) -> Letter:

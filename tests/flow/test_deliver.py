@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.config import AgreementLimits
+from bridge.demo import CPA_ID
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.errors import ConfigError
 from bridge.flow.outgoing import send_anew
@@ -288,6 +290,22 @@ async def test_production_never_sends_to_a_plain_endpoint(tmp_path: Path, pki: P
         await world.work()
         assert wire.routes == []
         assert any("DK-30" in step.detail.get("reason", "") for step in world.steps())
+
+
+@pytest.mark.rule("DK-125")
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [({"max_part_bytes": 100}, "payload part of 101"), ({"max_message_bytes": 1024}, "a message of")],
+)
+async def test_what_is_larger_than_its_agreement_takes_is_not_sent(
+    world: World, limits: dict[str, int], said: str
+) -> None:
+    limit = AgreementLimits.model_validate({"cpa_id": CPA_ID, **limits})
+    agreements = world.bridge.settings.agreements.model_copy(update={"limits": (limit,)})
+    world.bridge.settings = world.bridge.settings.model_copy(update={"agreements": agreements})
+    with pytest.raises(ConfigError, match=said):
+        await send_out(world, b"x" * 101)
+    assert world.messages() == ()
 
 
 @pytest.mark.rule("DK-95")

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from bridge.config import Settings
 from bridge.ebms.model import Message
+from bridge.flow.jobs import make_worker
 from bridge.flow.mend import replay
 from bridge.flow.mend_model import Actor, CannotMend, EffectKind
 from bridge.flow.order import OutOfTurn, claim_number, next_number
+from bridge.mapping.load import MappingSet
 from bridge.pki import Pki
 from bridge.simulate import Profile
-from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
+from bridge.store.rows import Direction, EvidenceKind, ExchangeState, MessageState
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world, with_partner
-from tests.flow.letters import Answer, adder, post, write
+from tests.flow.letters import Answer, adder, post, receipt, write
 from tests.flow.outgoing import send_out
 from tests.flow.store import evidence
+from tests.flow.test_answer import REPORT, rest
 
 pytestmark = pytest.mark.rule("DK-28")
 
@@ -74,7 +79,7 @@ async def send(
 
 def order_of_mapping(world: World) -> list[str]:
     """The MessageIds in the order in which they were mapped."""
-    keys = {message.exchange: message.message_id for message in world.messages()}
+    keys = {m.exchange: m.message_id for m in world.messages(direction=Direction.IN)}
     return [keys[step.exchange] for step in world.steps() if step.what == "message.mapped"]
 
 
@@ -212,6 +217,15 @@ async def test_another_message_with_a_used_number_is_refused(world: World, numbe
     assert (error.code, error.location) == ("Inconsistent", "//Header/MessageOrder/SequenceNumber")
 
 
+async def test_a_message_that_is_refused_for_its_number_acknowledges_nothing(world: World) -> None:
+    world.partner.misconduct.dropped = 1
+    ours = await send_out(world)
+    await world.work()
+    letter = write(world, message_id="other@p", in_tree=numbered(7, "Reset"), change=receipt(world, ours))
+    await post(world, letter)
+    assert states(world) == {ours.message_id: MessageState.WAITING, "other@p": MessageState.REFUSED}
+
+
 async def test_under_best_effort_an_order_is_refused(tmp_path: Path, pki: Pki, clock: Clock) -> None:
     """Such a channel has no ReliableMessaging, so no order can be agreed."""
     async with open_world(tmp_path, pki, clock, profile=Profile.BEST_EFFORT) as world:
@@ -231,6 +245,83 @@ async def test_two_that_come_at_the_same_moment_are_both_placed(world: World) ->
     await asyncio.gather(*(send(world, n, "Reset" if n == 0 else "Continue") for n in range(8)))
     await world.work()
     assert order_of_mapping(world) == ids(*range(8))
+
+
+# --- together with what is passed over, what waits for a person, and technical answers
+
+
+CARE = {
+    "sends": ("zorgmelding",),
+    "receives": ("Bv01", "Fo01"),
+    "unique_references": True,
+}
+
+
+async def send_report(world: World, number: int, reference: str) -> None:
+    payload = REPORT.replace(b"zm-ref-0001", reference.encode())
+    payload = payload.replace(b"PLF-2026-0007", f"PLF-{reference}".encode())
+    sent = await world.partner.send(
+        payload, "zorgmelding", conversation_id="case-1", message_id=f"{number}@p", number=number
+    )
+    assert sent.status == 204
+
+
+@pytest.mark.rule("SOH-73")
+async def test_a_message_that_was_seen_before_does_not_hold_its_successors_up(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with ordered_world(tmp_path, pki, clock, **CARE) as world:
+        for number, reference in ((2, "zm-2"), (1, "zm-0"), (0, "zm-0")):
+            await send_report(world, number, reference)
+        await rest(world)
+        mapped, repeated = MessageState.MAPPED, MessageState.REPEATED
+        came = {m.message_id: m.state for m in world.messages(direction=Direction.IN)}
+        assert came == {"0@p": mapped, "1@p": repeated, "2@p": mapped}
+        assert order_of_mapping(world) == ["0@p", "2@p"]
+
+
+async def test_a_message_that_waits_for_a_person_does_not_hold_its_successors_up(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with ordered_world(tmp_path, pki, clock, **CARE) as world:
+        for number, reference in ((1, "zm-1"), (0, "")):
+            await send_report(world, number, reference)
+        world.bridge.mappings, right = MappingSet(programs=(), sha=""), world.bridge.mappings
+        await world.work()
+        world.bridge.mappings = right
+        await send_report(world, 2, "zm-2")
+        await world.work()
+        parked, mapped = MessageState.PARKED, MessageState.MAPPED
+        came = {m.message_id: m.state for m in world.messages(direction=Direction.IN)}
+        assert came == {"0@p": parked, "1@p": parked, "2@p": mapped}
+
+
+@pytest.mark.rule("SOH-73")
+async def test_technical_answers_are_numbered_each_with_its_own_number(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    """They are made at the same moment, and none of them is a surprise to the worker."""
+    async with ordered_world(tmp_path, pki, clock, **CARE) as world:
+        with capture_logs() as lines:
+            for number in range(4):
+                await send_report(world, number, f"zm-{number}")
+            await rest(world)
+        assert "job.surprise" not in {line["event"] for line in lines}
+        sent = {m.message_id: m for m in world.messages(direction=Direction.OUT)}
+        arrived = [order_sent(world, sent[m.message_id]) for m in world.partner.received]
+        assert arrived == [(0, "Reset"), *((number, "Continue") for number in range(1, 4))]
+        assert {m.ref_to_message_id for m in sent.values()} == {f"{number}@p" for number in range(4)}
+
+
+async def test_two_nodes_place_and_number_the_messages_of_one_conversation_together(world: World) -> None:
+    """Two processes on one store: each with its own worker, and each taking some of the messages."""
+    other = make_worker(replace(world.bridge), name="other")
+    for numbers in ((3, 1), (2, 0)):
+        await asyncio.gather(*(send(world, n, "Continue" if n else "Reset") for n in numbers))
+        await asyncio.gather(world.worker.run_until_idle(), other.run_until_idle())
+    while any(m.state is MessageState.RECEIVED for m in world.messages()):
+        await asyncio.gather(world.worker.run_until_idle(), other.run_until_idle())
+    assert order_of_mapping(world) == ids(0, 1, 2, 3)
 
 
 # --- sending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from bridge.simulate import Profile
 from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
-from tests.flow.letters import Letter, adder, post, setter, write, write_signal
+from tests.flow.letters import Letter, adder, post, receipt, setter, write, write_signal
 from tests.flow.outgoing import send_out
 from tests.flow.store import evidence_count
 
@@ -255,6 +256,33 @@ async def test_an_acknowledgment_that_rides_along_and_is_none_leaves_the_message
         assert (await post(world, write(world, in_tree=rider(world, about)))).status == 204
     states = [m.state for m in world.messages()]
     assert states == [MessageState.WAITING, MessageState.RECEIVED, MessageState.RECEIVED], "no signed receipt"
+
+
+@pytest.mark.rule("DK-72", "DK-73")
+async def test_of_two_receipts_that_contradict_each_other_only_the_true_one_counts(world: World) -> None:
+    world.partner.misconduct.dropped = 1
+    row = await send_out(world)
+    await world.work()
+    counts = []
+    for other in (True, False, True):
+        await post(world, write(world, change=receipt(world, row, other=other)))
+        state = next(m.state for m in world.messages() if m.key == row.key)
+        counts.append((state, evidence_count(world, EvidenceKind.ACKNOWLEDGMENT, row)))
+    waiting, acknowledged = MessageState.WAITING, MessageState.ACKNOWLEDGED
+    assert counts == [(waiting, 0), (acknowledged, 1), (acknowledged, 1)]
+    assert world.what_happened().count("signal.ignored") == 2
+
+
+async def test_a_message_that_is_not_stored_brings_no_acknowledgment_with_it(world: World) -> None:
+    """Of two copies that come at the same moment one is the repeat: it is not stored, and does not settle again."""
+    world.partner.misconduct.dropped = 1
+    row = await send_out(world)
+    await world.work()
+    letter = write(world, change=receipt(world, row))
+    await asyncio.gather(*(post(world, letter) for _ in range(4)))
+    assert evidence_count(world, EvidenceKind.ACKNOWLEDGMENT, row) == 1
+    assert world.what_happened().count("message.acknowledged") == 1
+    assert "signal.repeated" not in world.what_happened()
 
 
 async def test_a_second_acknowledgment_changes_nothing_and_gets_204(

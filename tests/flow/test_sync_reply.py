@@ -17,7 +17,7 @@ from bridge.simulate import Profile
 from bridge.store.rows import Direction, EvidenceKind, Message, MessageState
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
-from tests.flow.letters import adder, find, post, remover, write
+from tests.flow.letters import adder, find, post, receipt, remover, write
 from tests.flow.outgoing import send_out
 from tests.flow.store import evidence_count
 
@@ -174,3 +174,21 @@ async def test_a_response_without_the_signed_receipt_that_was_asked_for_does_not
         await world.work(seconds=31)
         (sent,) = world.messages(direction=Direction.OUT)
         assert sent.state is MessageState.ACKNOWLEDGED
+
+
+@pytest.mark.rule("DK-72", "DK-73")
+@pytest.mark.parametrize("other", [False, True])
+async def test_the_signed_receipt_on_a_response_counts_once_and_only_with_our_digests(
+    tmp_path: Path, pki: Pki, clock: Clock, other: bool
+) -> None:
+    async with world_of(tmp_path, pki, clock, "signalsAndResponse", profile=Profile.RELIABLE_SIGNED) as world:
+        row = await send_out(world)
+        answering(world, change=receipt(world, row, other=other))
+        await world.work()
+        (sent,) = world.messages(direction=Direction.OUT)
+        (response,) = world.messages(direction=Direction.IN)
+        assert response.state is MessageState.MAPPED
+        assert evidence_count(world, EvidenceKind.ACKNOWLEDGMENT, sent) == (0 if other else 1)
+        assert sent.state is (MessageState.WAITING if other else MessageState.ACKNOWLEDGED)
+        if other:
+            assert "no valid signed acknowledgment came with the business response" in (sent.reason or "")

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from bridge.errors import StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
-from bridge.flow.worker import Worker
+from bridge.flow.order import OutOfTurn
+from bridge.flow.worker import MAX_SURPRISES, Worker
 from bridge.store.channels import find_channel
 from bridge.store.jobs import JobFilter, add_job, finish_job, get_job, list_jobs, retry_job
 from bridge.store.rows import Job, JobState
@@ -184,3 +185,20 @@ async def test_a_job_that_could_not_be_stored_is_no_surprise_and_is_done_again(w
     world.clock.forward(seconds=world.bridge.settings.worker.lease_seconds + 1)
     await worker.run_until_idle()
     assert times == 2
+
+
+async def test_a_job_whose_number_went_to_another_message_is_done_again_at_once(world: World) -> None:
+    tries: list[int] = []
+
+    async def number_it(bridge: Bridge, job: Job) -> None:
+        tries.append(job.attempts)
+        if len(tries) <= MAX_SURPRISES:
+            raise OutOfTurn("another was first")
+        await bridge.store.write(lambda tx: finish_job(tx, job, at=bridge.now()))
+
+    queue(world, None, 1)
+    worker = Worker(world.bridge, {KIND: number_it}, name="test", on_buried=number_it)
+    with capture_logs() as lines:
+        await worker.run_until_idle()
+    assert len(tries) == MAX_SURPRISES + 1
+    assert lines == []

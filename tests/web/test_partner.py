@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from structlog.testing import capture_logs
 from yarl import URL
 
-from bridge.demo import POLICE
+from bridge.config import AgreementLimits, Settings
+from bridge.demo import CPA_ID, POLICE
 from bridge.errors import StoreUnavailable
 from bridge.pki import Pki
 from bridge.web.peer import _from_header
@@ -104,6 +106,75 @@ async def test_a_partner_may_have_a_limit_of_its_own(tmp_path: Path, pki: Pki, c
     async with open_world(tmp_path, pki, clock, max_message_bytes=50_000) as world:
         assert (await post(world, write(world, part(b"x" * 60_000, "text/plain")))).status == 413
         assert (await post(world, write(world, part(b"x" * 10_000, "text/plain")))).status == 204
+
+
+def with_limits(*limits: AgreementLimits, general: int = 50_000) -> Callable[[Settings], Settings]:
+    def change(settings: Settings) -> Settings:
+        agreements = settings.agreements.model_copy(update={"limits": limits})
+        return with_listener(settings, max_message_bytes=general).model_copy(
+            update={"agreements": agreements}
+        )
+
+    return change
+
+
+def of_our_agreement(**sizes: int) -> AgreementLimits:
+    return AgreementLimits.model_validate({"cpa_id": CPA_ID, **sizes})
+
+
+@pytest.mark.rule("DK-125")
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("limits", "parts", "status"),
+    [
+        (of_our_agreement(max_message_bytes=30_000), [40_000], 413),
+        (of_our_agreement(max_message_bytes=30_000), [15_000, 15_000], 413),
+        (of_our_agreement(max_message_bytes=90_000), [80_000], 204),
+        (of_our_agreement(max_part_bytes=10_000), [9_000, 9_000, 9_000], 204),
+        (of_our_agreement(max_part_bytes=10_000), [9_000, 11_000], 413),
+        (of_our_agreement(max_message_bytes=90_000, max_part_bytes=70_000), [80_000], 413),
+        (AgreementLimits(cpa_id="of-others", max_message_bytes=90_000), [80_000], 413),
+        (AgreementLimits(cpa_id="of-others", max_message_bytes=2_000), [40_000], 204),
+    ],
+)
+async def test_an_agreement_may_have_limits_of_its_own(
+    tmp_path: Path,
+    pki: Pki,
+    clock: Clock,
+    limits: AgreementLimits,
+    parts: list[int],
+    status: int,
+    chunked: bool,
+) -> None:
+    async with open_world(tmp_path, pki, clock, settings_change=with_limits(limits)) as world:
+        letter = write(world, *(part(b"x" * size, "text/plain") for size in parts))
+        answer = await post(world, letter, body=pieces(letter.body) if chunked else None)
+        assert answer.status == status
+        assert len(world.messages()) == (1 if status == 204 else 0)
+
+
+@pytest.mark.rule("DK-125")
+async def test_what_an_agreement_does_not_take_is_refused_as_soon_as_the_header_is_in(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    """The rest of what was announced never comes, and the answer does not wait for it."""
+    change = with_limits(of_our_agreement(max_message_bytes=30_000))
+    async with open_world(tmp_path, pki, clock, settings_change=change) as world:
+        letter = write(world, part(b"x" * 40_000, "text/plain"))
+        head, _, _ = letter.body.partition(b"x" * 1000)
+        gate = asyncio.Event()
+
+        async def half() -> AsyncIterator[bytes]:
+            yield head
+            await gate.wait()
+
+        sent = {"Content-Length": str(len(letter.body))}
+        with capture_logs() as lines:
+            answer = await post(world, letter, body=half(), headers=sent)
+        gate.set()
+        assert answer.status == 413
+        (line,) = [line for line in lines if line["event"] == "request.refused"]
+        assert line["reason"] == f"The message is larger than the 30000 octets of agreement {CPA_ID}."
 
 
 async def test_a_chunked_body_is_taken(world: World) -> None:
