@@ -364,7 +364,8 @@ def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Map
 
 def _keep_attachments(tx: Connection, message: Message, mapped: Mapped) -> None:
     """Octets that the mapping took out of the payload: kept with the message, found by their reference."""
-    known = {payload.content_id for payload in payloads_of(tx, message.key)}
+    kept = (p for p in payloads_of(tx, message.key) if p.position > ATTACHMENTS_FROM)
+    known = {payload.content_id for payload in kept}
     position = ATTACHMENTS_FROM + len(known)
     for attachment in mapped.attachments:
         if attachment.reference in known:
