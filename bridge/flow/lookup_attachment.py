@@ -13,10 +13,9 @@ from typing import Any, Final
 from sqlalchemy.engine import Connection
 
 from bridge.ebms.model import Content
-from bridge.flow.references import ATTACHMENTS_FROM
 from bridge.flow.sent import spool_blob
 from bridge.store.blobs import ContentPurged
-from bridge.store.messages import list_kept
+from bridge.store.messages import ATTACHMENTS_FROM, list_kept
 from bridge.store.rows import Resource
 
 REFERENCE: Final = re.compile(r"sha256:[0-9a-f]{64}")

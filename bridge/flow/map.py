@@ -26,10 +26,8 @@ from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.references import (
-    ATTACHMENTS_FROM,
     Look,
     SeenMeanwhile,
-    content_digest,
     keep_held_back,
     log_held_back,
 )
@@ -42,6 +40,7 @@ from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
+from bridge.mapping.canonical import content_digest
 from bridge.mapping.context import Answer, EventDraft, Finding, Mapped
 from bridge.mapping.rules import RULES
 from bridge.mapping.run import run_mapping
@@ -50,6 +49,7 @@ from bridge.store.events import add_event
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import add_job, finish_job
 from bridge.store.messages import (
+    ATTACHMENTS_FROM,
     add_payload,
     find_by_message_id,
     get_message,

@@ -12,6 +12,9 @@ from bridge.store import tables
 from bridge.store.query import add_unless_there, change, fetch, get, page, values_of
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Message, MessageState, Payload
 
+ATTACHMENTS_FROM = 1000
+"""Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
+
 _UNIQUE = ("direction", "from_party", "to_party", "message_id")
 _CLAIMED = text("state <> 'refused'")
 

@@ -22,7 +22,6 @@ from bridge.config import Settings
 from bridge.demo import BRIDGE, HUB, POLICE
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.flow.bridge import Bridge, PostAnswer
-from bridge.flow.references import ATTACHMENTS_FROM
 from bridge.flow.trust import Gate, Trust
 from bridge.hub.client import HubClient, HubClientSettings
 from bridge.hub.profile import default_profile
@@ -34,7 +33,7 @@ from bridge.store.blobs import put_blob
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import open_exchange
 from bridge.store.keys import KeyMaker
-from bridge.store.messages import add_message, add_payload
+from bridge.store.messages import ATTACHMENTS_FROM, add_message, add_payload
 from bridge.store.resources import find_resource, put_resource
 from bridge.store.rows import (
     Access,
