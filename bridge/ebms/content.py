@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -133,7 +133,7 @@ def discard_content(content: Content) -> None:
         content.discard()
 
 
-def chunks_of(content: Content) -> Iterator[bytes]:
+def chunks_of(content: Content) -> Generator[bytes, None, None]:
     """The octets in pieces of at most `CHUNK`."""
     with content.open() as stream:
         while chunk := stream.read(CHUNK):

@@ -8,7 +8,8 @@ transaction: the outgoing messages with their octets, the delivery jobs, the sta
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -17,16 +18,14 @@ from bridge import metrics
 from bridge.config import PartnerSettings
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.model import Octets, Part, PartyId, Service
-from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import ConfigError
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.context import composing_context, migration_of, own_named
 from bridge.flow.exchange import settle_exchange
-from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_resource
+from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_files, fetch_resource
 from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
 from bridge.flow.peers import note_source_failure
-from bridge.flow.xsd import COMPOSED
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
 from bridge.hub.reader import read_structured
@@ -35,6 +34,7 @@ from bridge.log import get_logger
 from bridge.mapping.compose import compose_message, needs
 from bridge.mapping.context import Composed, EventView, RefExchange, Rejected
 from bridge.mapping.fit import by_fit
+from bridge.mapping.machine import MAX_FILES_OCTETS
 from bridge.mapping.program import Program
 from bridge.store.events import get_event, set_event_state
 from bridge.store.exchanges import set_exchange
@@ -87,6 +87,17 @@ class _Stuck:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lacks:
+    """A message can be composed as soon as these files are at hand."""
+
+    references: tuple[str, ...]
+
+
+_STAND_IN = b"\0"
+"""Octets of a file that is not fetched yet, to see whether a message can be composed at all."""
+
+
 async def compose(bridge: Bridge, job: Job) -> None:
     """Compose the messages that one received event asks for, and plan their delivery."""
     event = await bridge.store.read(lambda tx: get_event(tx, job.subject_key))
@@ -111,7 +122,11 @@ async def _go_on(bridge: Bridge, job: Job, event: Event, cloud_event: CloudEvent
         if isinstance(resource, SourceDown):
             await _wait_for_source(bridge, job, event, resource)
             return
-        outcomes.append(await asyncio.to_thread(_prepare, bridge, event, cloud_event, whom, resource))
+        outcome = await _make(bridge, event, cloud_event, whom, resource)
+        if isinstance(outcome, SourceDown):
+            await _wait_for_source(bridge, job, event, outcome)
+            return
+        outcomes.append(outcome)
     ready = [outcome for outcome in outcomes if isinstance(outcome, _Ready)]
     stuck = [outcome for outcome in outcomes if isinstance(outcome, _Stuck)]
     if stuck:
@@ -171,6 +186,30 @@ async def _look_up(
     return await fetch_resource(bridge, cloud_event, own, whom.partner)
 
 
+async def _make(
+    bridge: Bridge,
+    event: Event,
+    cloud_event: CloudEvent,
+    whom: _Concerned,
+    resource: Fetched | NothingThere | SourceRefuses,
+) -> _Ready | _Stuck | SourceDown:
+    """Compose for one partner. The files that stand in the message are fetched when it is sure that they will."""
+    files: dict[str, bytes] = {}
+    own = _own_party(bridge, whom)
+    while True:
+        outcome = await asyncio.to_thread(_prepare, bridge, event, cloud_event, whom, resource, files)
+        if not isinstance(outcome, _Lacks):
+            return outcome
+        assert own is not None, "without one nothing is composed"
+        left = MAX_FILES_OCTETS - sum(len(octets) for octets in files.values())
+        found = await fetch_files(bridge, cloud_event, own, whom.partner, outcome.references, max_octets=left)
+        if isinstance(found, SourceDown):
+            return found
+        if isinstance(found, SourceRefuses):
+            return _Stuck(partner=whom.partner, reason=found.reason)
+        files |= found
+
+
 async def _wait_for_source(bridge: Bridge, job: Job, event: Event, down: SourceDown) -> None:
     """The message waits until the source answers; what is waited for stands in the timeline."""
     now = bridge.now()
@@ -203,7 +242,8 @@ def _prepare(
     cloud_event: CloudEvent,
     whom: _Concerned,
     resource: Fetched | NothingThere | SourceRefuses,
-) -> _Ready | _Stuck:
+    files: Mapping[str, bytes],
+) -> _Ready | _Stuck | _Lacks:
     """Pick the mapping that the agreement with this partner has an action for, run it, sign the result."""
     if isinstance(resource, SourceRefuses):
         return _Stuck(partner=whom.partner, reason=resource.reason)
@@ -217,7 +257,8 @@ def _prepare(
     reasons: list[str] = []
     content = resource.resource if isinstance(resource, Fetched) else None
     for program in by_fit(programs, content):
-        composed = _compose(bridge, program, event, cloud_event, whom, own, content)
+        lacking: dict[str, None] = {}
+        composed = _compose(bridge, program, event, cloud_event, whom, own, content, _give(files, lacking))
         if isinstance(composed, Rejected):
             reasons.extend(str(finding) for finding in composed.findings)
             continue
@@ -227,6 +268,8 @@ def _prepare(
                 f"no agreement lets {own.name} send action {composed.action} to {whom.partner.name}"
             )
             continue
+        if lacking:
+            return _Lacks(references=tuple(lacking))
         try:
             return _seal(bridge, event, whom, own, program, composed, terms)
         except ConfigError as error:
@@ -241,6 +284,19 @@ def _own_party(bridge: Bridge, whom: _Concerned) -> OwnIdentity | None:
     return bridge.own[0] if len(bridge.own) == 1 else None
 
 
+def _give(files: Mapping[str, bytes], lacking: dict[str, None]) -> Callable[[str], bytes]:
+    """Gives a mapping the files that are at hand, and notes those that are not."""
+
+    def give(reference: str) -> bytes:
+        found = files.get(reference)
+        if found is None:
+            lacking[reference] = None
+            return _STAND_IN
+        return found
+
+    return give
+
+
 def _compose(
     bridge: Bridge,
     program: Program,
@@ -249,6 +305,7 @@ def _compose(
     whom: _Concerned,
     own: OwnIdentity,
     resource: dict[str, Json] | None,
+    attachment: Callable[[str], bytes],
 ) -> Composed | Rejected:
     view = EventView(
         type=event.type,
@@ -272,12 +329,10 @@ def _compose(
             values=earlier.values,
         )
     )
-    context = composing_context(bridge, own, whom.partner)
+    context = replace(composing_context(bridge, own, whom.partner), attachment=attachment)
     made = compose_message(program, view, resource=resource, ref=ref, context=context)
-    if isinstance(made, Composed):
-        sent = parse_xml(made.payload, limits=PAYLOAD_LIMITS)
-        faults = bridge.schemas.findings(COMPOSED, program, sent)
-        return Rejected(findings=faults) if faults else made
+    if isinstance(made, Composed) and (faults := bridge.schemas.of_composed(program, made.payload)):
+        return Rejected(findings=faults)
     return made
 
 

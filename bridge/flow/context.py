@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.engine import Connection
-
 from bridge.config import PartnerSettings
 from bridge.ebms.model import PartyId
 from bridge.ebms.oin import OIN_TYPE, oin_in
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.mapping.context import Context
-from bridge.store.blobs import read_blob
-from bridge.store.messages import find_content
 from bridge.store.rows import Message
 
 
@@ -53,18 +49,7 @@ def composing_context(bridge: Bridge, own: OwnIdentity, partner: PartnerSettings
         timestamp=bridge.now(),
         own=_own_facts(own),
         partner=_partner_facts(partner),
-        attachment=lambda reference: attachment_octets(bridge, reference),
     )
-
-
-def attachment_octets(bridge: Bridge, reference: str) -> bytes | None:
-    """The octets that a resource refers to, from our own store, or None. Waits: call it from a thread."""
-
-    def work(tx: Connection) -> bytes | None:
-        blob = find_content(tx, reference)
-        return None if blob is None else read_blob(tx, blob)
-
-    return bridge.store.read_sync(work)
 
 
 def partner_named(bridge: Bridge, party_id: str) -> PartnerSettings | None:

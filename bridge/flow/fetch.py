@@ -5,7 +5,10 @@ The legal reader is the partner; the bridge says so in the request and relies on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -20,6 +23,13 @@ from bridge.inzage.client import Source, find_source
 ON_BEHALF_OF = "X-Namens-OIN"
 PURPOSE = "X-Doelbinding"
 
+MAX_FILES = 100
+"""Files of one message; each is a request at the source."""
+
+_LEVEL = re.compile(r"/niveau[0-2]$")
+_SHOWN = 19
+"""Of a reference so much is told: enough to find the file by."""
+_ABSENT = frozenset({404, 410})
 _NOT_NOW = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -71,8 +81,77 @@ async def look_at(
     headers = {ON_BEHALF_OF: oin_of_party(on_behalf_of), PURPOSE: purpose}
     answer = await bridge.source_client.get(url, reader=reader.party_id.value, headers=headers)
     if isinstance(answer, NoAnswer):
-        return SourceDown(oin=source.oin, reason=answer.reason)
+        return _unanswered(source.oin, answer)
     return _read(bridge, source.oin, answer)
+
+
+async def fetch_files(
+    bridge: Bridge,
+    event: CloudEvent,
+    own: OwnIdentity,
+    partner: PartnerSettings,
+    references: Sequence[str],
+    *,
+    max_octets: int,
+) -> Mapping[str, bytes] | SourceDown | SourceRefuses:
+    """The files that the resource of an event refers to (`sha256:…`), each as its digest says it is.
+
+    Together at most `max_octets`, and within half the lease of the job: else another worker would begin anew.
+    """
+    url = address_in(event)
+    source = None if url is None else find_source(bridge.sources, url)
+    if url is None or source is None:
+        return SourceRefuses(reason="the event points to no source where attachments can be fetched")
+    if len(references) > MAX_FILES:
+        return SourceRefuses(reason=f"the resource refers to more than {MAX_FILES} attachments")
+    base = f"{_LEVEL.sub('', url.rstrip('/'))}/bijlagen"
+    headers = {ON_BEHALF_OF: oin_of_party(partner.party_id), PURPOSE: event.type}
+    files: dict[str, bytes] = {}
+    seconds = bridge.settings.worker.lease.total_seconds() / 2
+    try:
+        async with asyncio.timeout(seconds):
+            for reference in references:
+                answer = await bridge.source_client.get(
+                    f"{base}/{reference}",
+                    reader=own.party_id.value,
+                    headers=headers,
+                    accept="application/octet-stream",
+                    seconds=seconds,
+                    max_octets=max_octets - sum(len(octets) for octets in files.values()),
+                )
+                found = await asyncio.to_thread(_checked, bridge, source.oin, reference, answer)
+                if not isinstance(found, bytes):
+                    return found
+                files[reference] = found
+    except TimeoutError:
+        return SourceDown(oin=source.oin, reason="the source is too slow in giving the attachments")
+    return files
+
+
+def _checked(
+    bridge: Bridge, oin: str, reference: str, answer: Answer | NoAnswer
+) -> bytes | SourceDown | SourceRefuses:
+    """The octets in an answer, when they are those of the reference."""
+    name = f"attachment {reference[:_SHOWN]}…"
+    if isinstance(answer, NoAnswer):
+        return _unanswered(oin, answer, f"{name}: ")
+    if answer.status in _NOT_NOW:
+        reason = f"{name}: the source of {oin} answered with status {answer.status}"
+        return SourceDown(oin=oin, reason=reason, retry_after=retry_after(answer, now=bridge.now()))
+    if answer.status in _ABSENT:
+        return SourceRefuses(reason=f"{name} is gone at the source of {oin} (status {answer.status})")
+    if answer.status != 200:
+        return SourceRefuses(reason=f"{name}: the source of {oin} answered with status {answer.status}")
+    if f"sha256:{hashlib.sha256(answer.body).hexdigest()}" != reference:
+        return SourceRefuses(reason=f"{name}: what the source of {oin} gave does not match its digest")
+    return answer.body
+
+
+def _unanswered(oin: str, answer: NoAnswer, about: str = "") -> SourceDown | SourceRefuses:
+    """Waiting helps, or it does not."""
+    if answer.for_good:
+        return SourceRefuses(reason=about + answer.reason)
+    return SourceDown(oin=oin, reason=about + answer.reason)
 
 
 def address_in(event: CloudEvent) -> str | None:

@@ -11,7 +11,7 @@ Who may not even know of a resource gets the very answer of one that does not ex
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -19,7 +19,9 @@ from typing import Any, TypeAlias
 from sqlalchemy.engine import Connection
 
 from bridge.config import InzageSettings
+from bridge.ebms.model import Content
 from bridge.flow.bridge import Bridge
+from bridge.flow.lookup_attachment import load_attachment, refers_to
 from bridge.flow.lookup_report import Report, make_report, store_report
 from bridge.hub.identity import agent_id
 from bridge.ids import Oin
@@ -29,6 +31,7 @@ from bridge.inzage.record import Trace, encrypt_subject, find_subjects, subject_
 from bridge.inzage.view import LEVELS, Stored, make_view, read_stored
 from bridge.log import get_logger
 from bridge.store.access import add_access, add_processing, find_head, find_purged
+from bridge.store.blobs import ContentPurged
 from bridge.store.exchanges import get_exchange
 from bridge.store.resources import find_resource
 from bridge.store.rows import Access, AccessOutcome, Processing, Resource
@@ -54,6 +57,8 @@ class Wanted:
     """The resource as it was then; None: as it is."""
     requester: Requester
     trace: Trace
+    attachment: str | None = None
+    """The reference of a file that the resource refers to, and that is wanted; None: the resource itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class Shown:
     view: dict[str, Any] = field(repr=False)
     level: int
     version: int
+    attachment: Content | None = None
+    """The octets of the file that was wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +251,13 @@ async def _show(
         levels=levels,
     )
     view = make_view(stored, level=given.level, masks=given.masks)
+    attachment: Content | None = None
+    if wanted.attachment is not None:
+        opened = await _open(bridge, resource, view, wanted.attachment)
+        if isinstance(opened, Unknown | Gone):
+            await _write_refusal(bridge, wanted, asked)
+            return opened
+        attachment = opened
     now = bridge.now()
     rows = _access_rows(bridge, wanted, asked, now)
     lines = _processing_lines(bridge, wanted, body, started, now)
@@ -263,14 +277,30 @@ async def _show(
             add_access(tx, row)
         for line in lines:
             add_processing(tx, line)
-        store_report(tx, report, resource=resource, level=given.level)
+        store_report(tx, report, resource=resource, level=given.level, attachment=wanted.attachment)
         return True
 
     if not await bridge.store.write(work):
         await _write_refusal(bridge, wanted, asked)
         return Unknown()
     _tell(bridge, report, wanted, given.level)
-    return Shown(view=view, level=given.level, version=resource.version)
+    return Shown(view=view, level=given.level, version=resource.version, attachment=attachment)
+
+
+async def _open(
+    bridge: Bridge, resource: Resource, view: Mapping[str, Any], reference: str
+) -> Content | Unknown | Gone:
+    """The file of this reference, when what the reader sees refers to it."""
+    if not refers_to(view, reference):
+        return Unknown()
+    threshold = bridge.settings.partner_listener.spool_above_bytes
+    try:
+        found = await bridge.store.read(
+            lambda tx: load_attachment(tx, resource, reference, threshold=threshold)
+        )
+    except ContentPurged:
+        return Gone()
+    return Unknown() if found is None else found
 
 
 async def _write_refusal(bridge: Bridge, wanted: Wanted, asked: list[Asked]) -> None:
@@ -298,6 +328,7 @@ def _tell(bridge: Bridge, report: Report, wanted: Wanted, level: int) -> None:
         reader=wanted.requester.oin,
         type=wanted.type,
         level=level,
+        attachment=wanted.attachment is not None,
         trace_id=wanted.trace.trace_id,
         event_id=report.event.id if report.event else None,
     )

@@ -94,10 +94,14 @@ def make_report(
     return Report(reader=reader, at=at, event=row, job=None if broken else bridge.new_key())
 
 
-def store_report(tx: Connection, report: Report, *, resource: Resource, level: int) -> None:
+def store_report(
+    tx: Connection, report: Report, *, resource: Resource, level: int, attachment: str | None = None
+) -> None:
     """Store the event with its exchange and its job, and tell the timeline of the resource's own exchange."""
     event, at = report.event, report.at
     detail = {"reader": str(report.reader), "level": str(level), "version": str(resource.version)}
+    if attachment is not None:
+        detail["attachment"] = attachment
     if event is not None:
         _store_event(tx, report, event, resource)
         detail["event_id"] = event.id

@@ -27,10 +27,8 @@ from bridge.flow.correlate import tie
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.order import MAP
 from bridge.flow.references import (
-    ATTACHMENTS_FROM,
     Look,
     SeenMeanwhile,
-    content_digest,
     keep_held_back,
     log_held_back,
 )
@@ -43,6 +41,7 @@ from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
+from bridge.mapping.canonical import content_digest
 from bridge.mapping.context import Answer, EventDraft, Finding, Mapped
 from bridge.mapping.rules import RULES
 from bridge.mapping.run import run_mapping
@@ -51,6 +50,7 @@ from bridge.store.events import add_event
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import add_job, finish_job
 from bridge.store.messages import (
+    ATTACHMENTS_FROM,
     add_payload,
     find_by_message_id,
     get_message,
@@ -368,7 +368,8 @@ def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Map
 
 def _keep_attachments(tx: Connection, message: Message, mapped: Mapped) -> None:
     """Octets that the mapping took out of the payload: kept with the message, found by their reference."""
-    known = {payload.content_id for payload in payloads_of(tx, message.key)}
+    kept = (p for p in payloads_of(tx, message.key) if p.position > ATTACHMENTS_FROM)
+    known = {payload.content_id for payload in kept}
     position = ATTACHMENTS_FROM + len(known)
     for attachment in mapped.attachments:
         if attachment.reference in known:

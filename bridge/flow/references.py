@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from lxml import etree
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
@@ -32,7 +31,13 @@ from bridge.mapping.model import Fate
 from bridge.store.answers import claim_reference, find_answer, find_reference
 from bridge.store.blobs import ContentPurged
 from bridge.store.exchanges import set_exchange
-from bridge.store.messages import get_message, payloads_of, set_message_state, set_message_values
+from bridge.store.messages import (
+    ATTACHMENTS_FROM,
+    get_message,
+    payloads_of,
+    set_message_state,
+    set_message_values,
+)
 from bridge.store.rows import ClaimedReference, GivenAnswer, Message, MessageState
 from bridge.store.timeline import add_step
 
@@ -41,10 +46,6 @@ NUMBER_USED_BY = "bridge.number-used-by"
 
 A person who replays it then has decided that it goes on all the same.
 """
-
-ATTACHMENTS_FROM = 1000
-"""Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
-
 
 _log = get_logger()
 
@@ -73,12 +74,6 @@ class Look:
             f"its reference number was used before, in message {self.earlier.message_id}, for other content; replay it "
             "to send it on all the same, or settle it"
         )
-
-
-def content_digest(root: etree._Element) -> str:
-    """Of the canonical form, so that how it was written down makes no difference."""
-    canonical: bytes = etree.tostring(root, method="c14n", with_comments=False)
-    return hashlib.sha256(canonical).hexdigest()
 
 
 async def look_up(bridge: Bridge, message: Message, mapped: Mapped, content: str | None) -> Look:

@@ -19,7 +19,7 @@ from lxml import etree
 
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import EventRejected, PeerError
-from bridge.flow.xsd import COMPOSED, NO_SCHEMAS, RECEIVED, Schemas
+from bridge.flow.xsd import NO_SCHEMAS, RECEIVED, Schemas
 from bridge.hub.event import AttributeValue, make_event
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
@@ -305,7 +305,7 @@ def _first_that_composes(
         outcome = writing.run()
         if isinstance(outcome, Rejected):
             refused.append(_rejected(program, outcome.findings))
-        elif faults := _composed_faults(trial, program, outcome):
+        elif faults := trial.schemas.of_composed(program, outcome.payload):
             refused.append(_rejected(program, faults))
         elif trial.action in (None, outcome.action):
             service = outcome.service or trial.service
@@ -316,12 +316,6 @@ def _first_that_composes(
     if not made:
         return _all_refused(refused)
     return replace(made[0], others=tuple(other.mapping for other in made[1:]))
-
-
-def _composed_faults(trial: Trial, program: Program, made: Composed) -> tuple[Finding, ...]:
-    if not trial.schemas.by_root:
-        return ()
-    return trial.schemas.findings(COMPOSED, program, parse_xml(made.payload, limits=PAYLOAD_LIMITS))
 
 
 def _all_refused(refused: list[Refused]) -> Refused:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
+from bridge.ebms.xml import PAYLOAD_LIMITS, XmlProblem, parse_xml
 from bridge.errors import ConfigError
 from bridge.mapping.context import Finding
 from bridge.mapping.program import Program
@@ -74,6 +75,14 @@ class Schemas:
         return tuple(
             Finding(rule=rule, place=place, text=text) for place, text in schema.faults(root, program)
         )
+
+    def of_composed(self, program: Program, payload: bytes) -> tuple[Finding, ...]:
+        """What stands against sending a composed message: that it is larger than any that is read, or the XSD."""
+        try:
+            root = parse_xml(payload, limits=PAYLOAD_LIMITS)
+        except XmlProblem as problem:
+            return (Finding(rule="M911", place="/", text=problem.text),)
+        return self.findings(COMPOSED, program, root)
 
 
 NO_SCHEMAS = Schemas()

@@ -40,6 +40,8 @@ class NoAnswer:
     """No HTTP answer came, or not a whole one. Whether the peer got the request is not known."""
 
     reason: str
+    for_good: bool = False
+    """Asking again would give no other: what came is too large."""
 
 
 def find_object(answer: Answer) -> Mapping[str, Json] | None:

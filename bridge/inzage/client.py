@@ -54,6 +54,7 @@ class SourceClient:
         for party, context in self._contexts.items():
             self._sessions[party] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=context, limit_per_host=4),
+                auto_decompress=False,
                 timeout=self._timeout,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
@@ -65,16 +66,34 @@ class SourceClient:
         for session in self._sessions.values():
             await session.close()
 
-    async def get(self, url: str, *, reader: str, headers: Mapping[str, str]) -> Answer | NoAnswer:
-        """GET one resource as the own party `reader`. Never raises on what the source does."""
-        asked = {"Accept": "application/json", **headers}
+    async def get(
+        self,
+        url: str,
+        *,
+        reader: str,
+        headers: Mapping[str, str],
+        accept: str = "application/json",
+        max_octets: int = MAX_ANSWER,
+        seconds: float | None = None,
+    ) -> Answer | NoAnswer:
+        """GET a resource, or a file, as the own party `reader`. Never raises on what the source does.
+
+        `seconds` is the time for all of it, when that is another than of the client.
+
+        Only octets as they are: what is compressed could grow without bound while it is read.
+        """
+        timeout = self._timeout if seconds is None else aiohttp.ClientTimeout(total=seconds)
+        asked = {"Accept": accept, "Accept-Encoding": "identity", **headers}
         try:
-            async with self._sessions[reader].get(url, headers=asked, allow_redirects=False) as answer:
+            session = self._sessions[reader]
+            async with session.get(url, headers=asked, allow_redirects=False, timeout=timeout) as answer:
+                if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                    return NoAnswer(reason="the source answered with compressed content", for_good=True)
                 octets = bytearray()
                 async for chunk in answer.content.iter_chunked(64 * 1024):
                     octets += chunk
-                    if len(octets) > MAX_ANSWER:
-                        return NoAnswer(reason="the answer of the source is too large")
+                    if len(octets) > max_octets:
+                        return NoAnswer(reason="the answer of the source is too large", for_good=True)
                 return Answer(status=answer.status, headers=tuple(answer.headers.items()), body=bytes(octets))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return NoAnswer(reason=f"the source did not answer ({type(error).__name__})")

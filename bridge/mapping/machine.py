@@ -19,6 +19,8 @@ from bridge.mapping.rules import RULES
 from bridge.mapping.subjects import key_of
 
 MAX_FINDINGS = 200
+MAX_FILES_OCTETS = 48 * 1024 * 1024
+"""Of the attachments in one composed message together: as base64 64 MiB, the largest payload that is read."""
 
 
 class BaseMachine:
@@ -35,6 +37,7 @@ class BaseMachine:
         self.said: Answer | None = None
         self.top = Scope(program.top, None, self)
         self.kept: dict[str, bytes] = {}
+        self.fetched = 0
         self.event_time: datetime | None = None
         self.resource_id: str | None = None
 
@@ -79,7 +82,12 @@ class BaseMachine:
         return reference
 
     def fetch(self, reference: str) -> bytes | None:
-        return self.context.attachment(reference)
+        """Counted each time it is asked for: a file that the full data names often stands in the message as often."""
+        content = self.context.attachment(reference)
+        self.fetched += len(content or b"")
+        if self.fetched > MAX_FILES_OCTETS:
+            raise Refused(f"the attachments together are larger than {MAX_FILES_OCTETS} octets")
+        return content
 
     # -- findings
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lxml import etree
 
+from bridge.mapping.canonical import canonical
 from bridge.mapping.context import Context, Json
 from bridge.mapping.functions.base import Refused
 from bridge.mapping.machine import BaseMachine
@@ -239,13 +240,22 @@ class Walk(BaseMachine):
         if len(element) == 0:
             return element.text or ""
         if place.shape.type.kind is Kind.ANY:
-            return etree.tostring(element, method="c14n", with_tail=False).decode()
+            return self.canonical(element, place)
         parts = [element.text or ""]
         for child in element:
             if isinstance(child.tag, str):
                 self.unknown_child(element, place, child.tag)
             parts.append(child.tail or "")
         return "".join(parts)
+
+    def canonical(self, element: etree._Element, place: Place) -> str:
+        """What stands where anything may stand, written in one way."""
+        octets = canonical(element)
+        if octets is None:
+            said = "a namespace in it is no absolute address, so it cannot be kept as it is"
+            self.fault("M903", said, place=place.shape.path, privacy=place.shape.privacy)
+            return ""
+        return octets.decode()
 
     def whole_date(self, element: etree._Element, text: str) -> str:
         """The date with zeros for what `indOnvolledigeDatum` says is not known."""

@@ -28,9 +28,10 @@ def write_xml(root: Made, prefixes: Mapping[str, str]) -> bytes:
     _write(root, parts, used)
     spaces = {**prefixes, "xsi": XSI}
     declared = "".join(f' xmlns:{prefix}="{iri}"' for prefix, iri in spaces.items() if prefix in used)
-    body = "".join(parts)
-    start = len(root.name) + 1
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body[:start]}{declared}{body[start:]}\n'.encode()
+    # The first part is the name of the root. Put together once, for a file in it may make it large.
+    parts[:1] = ('<?xml version="1.0" encoding="UTF-8"?>\n', parts[0], declared)
+    parts.append("\n")
+    return "".join(parts).encode()
 
 
 def _write(element: Made, parts: list[str], used: set[str]) -> None:

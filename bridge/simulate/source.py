@@ -21,9 +21,12 @@ class Source:
         self.resources: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.lookups: list[tuple[str | None, str, str, int]] = []
         """Who asked (OIN), for which type and id, and the HTTP status of the answer."""
+        self.files: dict[str, bytes] = {}
+        """What is given for the reference of a file, whatever the resource."""
         tls = settings.tls
         app = web.Application()
         app.router.add_get("/inzage/{type}/{id}", self._look)
+        app.router.add_get("/inzage/{type}/{id}/bijlagen/{reference}", self._give)
         context = server_context(certificate=tls.certificate, key=tls.key, trust=tls.trust, crl=tls.crl)
         self._server = Server(app, host=settings.host, port=settings.port, tls=context)
 
@@ -55,6 +58,15 @@ class Source:
         for resource_type, known in json.loads(self.settings.resources.read_bytes()).items():
             for resource_id, resource in known.items():
                 self.resources[resource_type, resource_id] = resource
+
+    async def _give(self, request: web.Request) -> web.StreamResponse:
+        """A file that a resource refers to."""
+        reference = request.match_info["reference"]
+        octets = self.files.get(reference)
+        allowed = peer_oin(request) in self.settings.readers
+        status = 403 if not allowed else 200 if octets is not None else 404
+        self.lookups.append((peer_oin(request), request.match_info["type"], reference, status))
+        return web.Response(body=octets, status=status) if status == 200 else web.Response(status=status)
 
     async def _look(self, request: web.Request) -> web.StreamResponse:
         key = request.match_info["type"], request.match_info["id"]

@@ -1,6 +1,6 @@
 """Messages with their payloads and evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,9 @@ from bridge.ids import Key, MessageId
 from bridge.store import tables
 from bridge.store.query import add_unless_there, change, fetch, get, page, values_of
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Message, MessageState, Payload
+
+ATTACHMENTS_FROM = 1000
+"""Payload positions from here on are attachments that stood inside the XML, not parts of the message."""
 
 _UNIQUE = ("direction", "from_party", "to_party", "message_id")
 _CLAIMED = text("state <> 'refused'")
@@ -32,6 +35,14 @@ class MessageFilter:
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptContent:
+    """Where octets are, and which party sent the message that they came with."""
+
+    blob: str
+    from_party: str
 
 
 def add_message(tx: Connection, message: Message) -> bool:
@@ -129,11 +140,23 @@ def payloads_of(tx: Connection, key: Key) -> tuple[Payload, ...]:
     return fetch(tx, Payload, select(tables.payload).where(row.message == key).order_by(row.position))
 
 
-def find_content(tx: Connection, content_id: str) -> str | None:
-    """The blob of a payload with this content id, of any message; None when there is none."""
-    row = tables.payload.c
-    found: str | None = tx.scalar(select(row.blob).where(row.content_id == content_id).limit(1))
-    return found
+def list_kept(
+    tx: Connection, content_id: str, *, exchanges: Sequence[Key], above: int
+) -> tuple[KeptContent, ...]:
+    """Payloads with this content id and a position above `above`, of messages received in these exchanges."""
+    row, message = tables.payload.c, tables.message.c
+    query = (
+        select(row.blob, message.from_party)
+        .join(tables.message, message.key == row.message)
+        .where(
+            row.content_id == content_id,
+            row.position > above,
+            message.exchange.in_(exchanges),
+            message.direction == Direction.IN,
+        )
+        .order_by(row.message)
+    )
+    return fetch(tx, KeptContent, query)
 
 
 def add_evidence(tx: Connection, evidence: Evidence) -> None:

@@ -81,7 +81,7 @@ async def test_an_adapter_that_is_not_there_fails_at_the_first_check(world: Worl
 
 async def test_an_adapter_that_acknowledges_nothing_fails(world: World) -> None:
     world.partner.misconduct.dropped = 9
-    checks = await run(world, seconds=0.3)
+    checks = await run(world, seconds=2.0)
     assert verdicts(checks) == {"ping": "ok", "message": "failed"}
     assert "no valid acknowledgment came in time" in checks["message"].text
 

@@ -468,3 +468,19 @@ def test_what_is_large_is_printed_short(made: MappingSet) -> None:
     program = made.programs[0]
     printed = [repr(made), repr(program), repr(program.root)]
     assert max(len(text) for text in printed) < 80
+
+
+# -- anything
+
+
+def test_anything_with_a_namespace_that_is_no_address_is_a_finding_with_its_place(
+    small: Make, context: Context
+) -> None:
+    files = small()
+    any_file = STRUCTURE.replace("a:file 0..1 n zaak text", "a:file 0..1 n zaak any")
+    made = read_mapping_set({**files, "a/structure/note.structure": any_file})
+    outcome = run_mapping(
+        made.programs[0], note('<a:file><b xmlns="not-absolute">x</b></a:file>'), context=context
+    )
+    assert isinstance(outcome, Rejected)
+    assert [(finding.rule, finding.place) for finding in outcome.findings] == [("M903", "a:file")]

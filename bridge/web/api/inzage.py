@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, assert_never
 
 from aiohttp import web
 
+from bridge.ebms.content import chunks_of, discard_content
+from bridge.ebms.model import Content
 from bridge.flow.lookup import (
     Gone,
     Refused,
@@ -19,13 +23,15 @@ from bridge.flow.lookup import (
     Wanted,
     lookup,
 )
+from bridge.flow.lookup_attachment import REFERENCE
 from bridge.hub.json import write_json
 from bridge.hub.syntax import parse_timestamp
 from bridge.inzage.record import continue_trace
 from bridge.web.api.media import check_accept
 from bridge.web.api.problem import Problem, invalid, unavailable
-from bridge.web.api.state import STATE, ApiState, get_requester, limit
+from bridge.web.api.state import STATE, get_requester, limit
 
+_OCTETS: Final = "application/octet-stream"
 _MOMENTS: Final = ("geldigOp", "peilmoment")
 """Two names for one thing: the framework has used both."""
 
@@ -55,14 +61,28 @@ async def get_level2(request: web.Request) -> web.Response:
     return await _get(request, 2)
 
 
+async def get_attachment(request: web.Request) -> web.Response:
+    """A file that the richest view that is allowed refers to, by its reference there."""
+    reference = request.match_info["reference"]
+    wanted = _read_request(request, None, media_type=_OCTETS)
+    if not REFERENCE.fullmatch(reference):
+        raise Problem(404, NOT_FOUND)
+    return await _answer(request, replace(wanted, attachment=reference))
+
+
 async def _get(request: web.Request, level: int | None) -> web.Response:
+    return await _answer(request, _read_request(request, level))
+
+
+def _read_request(request: web.Request, level: int | None, *, media_type: str = "application/json") -> Wanted:
+    """Who asks, for what, as of when."""
     state = request.app[STATE]
     requester = get_requester(request)
     limit(state.lookups, request, requester.via)
-    check_accept(request)
+    check_accept(request, media_type)
     as_of = read_moment(request)
     resource_type, resource_id = _read_path(request)
-    wanted = Wanted(
+    return Wanted(
         type=resource_type,
         id=resource_id,
         level=level,
@@ -70,12 +90,14 @@ async def _get(request: web.Request, level: int | None) -> web.Response:
         requester=requester,
         trace=continue_trace(request.headers.get("traceparent"), state.bridge.random(24)),
     )
-    return await _answer(request, state, wanted)
 
 
-async def _answer(request: web.Request, state: ApiState, wanted: Wanted) -> web.Response:
+async def _answer(request: web.Request, wanted: Wanted) -> web.Response:
+    state = request.app[STATE]
     outcome = await lookup(state.bridge, wanted, ask=state.decide)
     match outcome:
+        case Shown(attachment=content) if content is not None and wanted.attachment is not None:
+            return _send(request, content, wanted.attachment)
         case Shown(view=view):
             return _show(request, write_json(view))
         case Unknown():
@@ -102,12 +124,37 @@ async def _answer(request: web.Request, state: ApiState, wanted: Wanted) -> web.
 
 def _show(request: web.Request, body: bytes) -> web.Response:
     """The view with its ETag; 304 when the client has it, which counts as a lookup all the same."""
-    etag = hashlib.sha256(body).hexdigest()[:32]
-    known = [tag.value for tag in request.if_none_match or ()]
-    headers = {"ETag": f'"{etag}"', "Vary": "Accept, Authorization"}
-    if etag in known or "*" in known:
+    headers, is_known = _tag(request, hashlib.sha256(body).hexdigest()[:32])
+    if is_known:
         return web.Response(status=304, headers=headers)
     return web.Response(body=body, headers=headers, content_type="application/json")
+
+
+def _send(request: web.Request, content: Content, reference: str) -> web.Response:
+    """The file as octets to save, never to open: its name and its type are words of whoever sent it."""
+    headers, is_known = _tag(request, reference.partition(":")[2])
+    if is_known:
+        discard_content(content)
+        return web.Response(status=304, headers=headers)
+    headers |= {"Content-Disposition": "attachment", "Content-Length": str(content.size)}
+    return web.Response(body=_chunks(content), headers=headers, content_type=_OCTETS)
+
+
+async def _chunks(content: Content) -> AsyncIterator[bytes]:
+    """Piece by piece, read beside the other requests; a temporary file goes away in the end."""
+    chunks = chunks_of(content)
+    try:
+        while octets := await asyncio.to_thread(next, chunks, b""):
+            yield octets
+    finally:
+        chunks.close()
+        discard_content(content)
+
+
+def _tag(request: web.Request, etag: str) -> tuple[dict[str, str], bool]:
+    """The headers of an answer with this ETag, and whether the client has it already."""
+    known = [tag.value for tag in request.if_none_match or ()]
+    return {"ETag": f'"{etag}"', "Vary": "Accept, Authorization"}, etag in known or "*" in known
 
 
 def _read_path(request: web.Request) -> tuple[str, str]:

@@ -150,6 +150,25 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     _lookup("haalInzageNiveau2Op", "/niveau2", inzage.get_level2, "Gegevens inzien op niveau 2", "Alles."),
     Operation(
+        id="haalBijlageOp",
+        method="GET",
+        path="/inzage/{type}/{id}/bijlagen/{reference}",
+        handler=inzage.get_attachment,
+        tag="Inzage",
+        summary="Een bijlage ophalen",
+        description=(
+            "Geeft de inhoud van een bestand waarnaar de rijkste weergave die u mag zien verwijst, met de verwijzing "
+            "die daar staat. Het is een inzage als elke andere. De verwijzing is de SHA-256 van de inhoud; controleer "
+            "haar. Naam en soort van het bestand staan in de weergave."
+        ),
+        parameters=schemas.ATTACHMENT_PARAMETERS,
+        good={
+            "200": schemas.ATTACHMENT,
+            "304": {"description": "U hebt deze inhoud al.", "headers": {"ETag": schemas.ETAG_HEADER}},
+        },
+        problems=_LOOK_UP + _GUARDED,
+    ),
+    Operation(
         id="toetsGebeurtenis",
         method="POST",
         path="/test/events",

@@ -75,6 +75,25 @@ LOOKUP_PARAMETERS: Final = (
         "traceparent", "header", "Trace Context van W3C; de brug zet de trace voort.", {"type": "string"}
     ),
 )
+ATTACHMENT_PARAMETERS: Final = (
+    *LOOKUP_PARAMETERS[:2],
+    _parameter(
+        "reference",
+        "path",
+        "De verwijzing naar de bijlage, zoals zij in de weergave staat.",
+        {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+        required=True,
+    ),
+    *LOOKUP_PARAMETERS[2:],
+)
+ATTACHMENT: Final = {
+    "description": "De inhoud, om op te slaan.",
+    "headers": {
+        "ETag": {"description": "De SHA-256 van de inhoud.", "schema": {"type": "string"}},
+        "Content-Disposition": {"description": "Altijd attachment.", "schema": {"const": "attachment"}},
+    },
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
 LIST_PARAMETERS: Final = (
     LOOKUP_PARAMETERS[0],
     _parameter(

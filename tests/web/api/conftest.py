@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 import ssl
@@ -24,20 +25,26 @@ from bridge.flow.bridge import Bridge, PostAnswer
 from bridge.flow.trust import Gate, Trust
 from bridge.hub.client import HubClient, HubClientSettings
 from bridge.hub.profile import default_profile
-from bridge.ids import Oin
+from bridge.ids import ConversationId, CpaId, MessageId, Oin
 from bridge.mapping.load import MappingSet
 from bridge.pki import Pki
 from bridge.store.access import AccessFilter, list_accesses, processing_of
+from bridge.store.blobs import put_blob
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import open_exchange
 from bridge.store.keys import KeyMaker
-from bridge.store.resources import put_resource
+from bridge.store.messages import ATTACHMENTS_FROM, add_message, add_payload
+from bridge.store.resources import find_resource, put_resource
 from bridge.store.rows import (
     Access,
+    Direction,
     Event,
     Exchange,
     ExchangeDirection,
     ExchangeState,
+    Message,
+    MessageState,
+    Payload,
     Processing,
 )
 from bridge.store.unit import Store
@@ -169,6 +176,57 @@ def keep(
         )
 
     bridge.store.write_sync(work)
+
+
+def attach(
+    bridge: Bridge,
+    octets: bytes,
+    *,
+    id: str = RESOURCE,
+    type: str = "melding",
+    party: str = POLICE.oin,
+    content_id: str | None = None,
+    position: int = ATTACHMENTS_FROM + 1,
+) -> str:
+    """A file that stood in a message out of which the resource came; gives its reference."""
+    now, key = bridge.now(), bridge.new_key()
+    reference = f"sha256:{hashlib.sha256(octets).hexdigest()}"
+
+    def work(tx: Any) -> None:
+        resource = find_resource(tx, type, id)
+        assert resource is not None
+        message = Message(
+            key=key,
+            exchange=resource.exchange,
+            direction=Direction.IN,
+            kind="message",
+            message_id=MessageId(f"{key}@example.nl"),
+            conversation_id=ConversationId("gesprek"),
+            cpa_id=CpaId("overeenkomst"),
+            from_party=party,
+            to_party=BRIDGE.oin,
+            service="urn:dienst",
+            action="vtMelding",
+            state=MessageState.MAPPED,
+            at=now,
+            changed_at=now,
+        )
+        add_message(tx, message)
+        blob, size = put_blob(tx, octets)
+        add_payload(
+            tx,
+            Payload(
+                message=key,
+                position=position,
+                content_id=content_id or reference,
+                content_type="application/octet-stream",
+                blob=blob,
+                size=size,
+            ),
+        )
+
+    bridge.store.write_sync(work)
+    return reference
 
 
 def accesses(bridge: Bridge) -> tuple[Access, ...]:
