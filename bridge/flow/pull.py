@@ -17,7 +17,7 @@ from bridge import metrics
 from bridge.flow import compose
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
-from bridge.flow.peers import hub_name, note_hub_failure
+from bridge.flow.peers import hub_name, note_hub_failure, own_words
 from bridge.hub import pull as contract
 from bridge.hub.bsn import mask_bsn
 from bridge.hub.event import Event as CloudEvent
@@ -122,7 +122,7 @@ async def _ask(bridge: Bridge, job: Job, request_id: str, posted_at: datetime) -
 
 
 async def _failed(bridge: Bridge, job: Job, reason: str, wait: timedelta | None) -> None:
-    _log.warning("pull.failed", reason=reason)
+    _log.warning("pull.failed", reason=own_words(reason))
     await _come_back(bridge, job, max(wait or timedelta(0), _AFTER_A_FAILURE), reason, None)
 
 

@@ -14,7 +14,7 @@ import pytest
 from bridge.config import PartnerSettings as PartnerTerms
 from bridge.config import Settings
 from bridge.config import SourceSettings as SourceTerms
-from bridge.demo import BRIDGE, HUB, POLICE, _cpa_party, tls_of
+from bridge.demo import BRIDGE, HUB, POLICE, cpa_party, tls_of
 from bridge.mapping.load import MappingSet
 from bridge.pki import Pki
 from bridge.simulate import (
@@ -204,8 +204,8 @@ def _second_cpa(pki: Pki, endpoint: str) -> bytes:
     )
     return make_cpa(
         terms,
-        partner=_cpa_party(pki, STRANGER, "Melder", endpoint),
-        bridge=_cpa_party(pki, BRIDGE, "Ontvanger", "https://localhost:8443/ebms"),
+        partner=cpa_party(pki, STRANGER, "Melder", endpoint),
+        bridge=cpa_party(pki, BRIDGE, "Ontvanger", "https://localhost:8443/ebms"),
     )
 
 
