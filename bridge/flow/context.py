@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from bridge.ebms.model import PartyId
 from bridge.ebms.oin import OIN_TYPE, oin_in
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.mapping.context import Context
-from bridge.store.blobs import read_blob
+from bridge.store.blobs import ContentPurged, read_blob
 from bridge.store.messages import find_content
 from bridge.store.rows import Message
 
@@ -62,9 +63,16 @@ def attachment_octets(bridge: Bridge, reference: str) -> bytes | None:
 
     def work(tx: Connection) -> bytes | None:
         blob = find_content(tx, reference)
-        return None if blob is None else read_blob(tx, blob)
+        try:
+            return None if blob is None else read_blob(tx, blob)
+        except ContentPurged:
+            return None
 
-    return bridge.store.read_sync(work)
+    octets = bridge.store.read_sync(work)
+    if octets is None or reference != f"sha256:{hashlib.sha256(octets).hexdigest()}":
+        # A partner names its parts as it likes: one that is named as the attachment of somebody else is not it.
+        return None
+    return octets
 
 
 def partner_named(bridge: Bridge, party_id: str) -> PartnerSettings | None:

@@ -130,9 +130,14 @@ def payloads_of(tx: Connection, key: Key) -> tuple[Payload, ...]:
 
 
 def find_content(tx: Connection, content_id: str) -> str | None:
-    """The blob of a payload with this content id, of any message; None when there is none."""
+    """The blob of a payload with this content id, of any message; None when there is none.
+
+    What was set aside from a message stands behind its parts, and comes before a part that merely has the name.
+    """
     row = tables.payload.c
-    found: str | None = tx.scalar(select(row.blob).where(row.content_id == content_id).limit(1))
+    found: str | None = tx.scalar(
+        select(row.blob).where(row.content_id == content_id).order_by(row.position.desc()).limit(1)
+    )
     return found
 
 
