@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
@@ -26,20 +27,48 @@ def configure_logging(*, as_json: bool = True, level: int = logging.INFO) -> Non
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        tell_error_without_text,
         mask_bsn,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     )
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[first_line, *shared], processor=renderer)
+    )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def tell_error_without_text(
+    _logger: object, _name: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Of an exception its type and where it was raised: its text may quote a message, a query or a file."""
+    given = event.pop("exc_info", None)
+    event.pop("stack_info", None)
+    found = sys.exc_info() if given is True else given
+    error = found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        event["error"], event["where"] = type(error).__name__, where_raised(error)
+    return event
+
+
+def first_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of what a library logs the first line: the lines below it quote objects and errors (asyncio does so)."""
+    event["event"] = str(event.get("event", "")).partition("\n")[0]
+    return event
+
+
+def where_raised(error: BaseException) -> str:
+    """File and line of the innermost frame. Never the text of the error."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown"
 
 
 def mask_bsn(_logger: object, _name: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from bridge.log import mask_bsn
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bridge.log import configure_logging, mask_bsn
 
 
 def test_a_bsn_is_masked_however_deep_it_stands() -> None:
@@ -15,3 +23,37 @@ def test_a_bsn_is_masked_however_deep_it_stands() -> None:
 def test_ids_and_times_are_left_as_they_are() -> None:
     line = {"oin": "00000001999990032000", "timestamp": "2026-11-23T21:44:31.034549Z", "attempt": 2}
     assert mask_bsn(None, "info", dict(line)) == line
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What a process that serves writes to standard error."""
+    shown, root = io.StringIO(), logging.getLogger()
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
+    monkeypatch.setattr("sys.stderr", shown)
+    configure_logging()
+    yield shown
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_an_error_that_a_library_logs_is_told_by_kind_and_place_without_its_words(log: io.StringIO) -> None:
+    try:
+        raise ValueError("Testpersoon, 999990342")
+    except ValueError as error:
+        text = f"Task exception was never retrieved\nfuture: <Task exception={error!r}>"
+        logging.getLogger("asyncio").error(text, exc_info=True)
+    line = json.loads(log.getvalue())
+    assert (line["event"], line["error"]) == ("Task exception was never retrieved", "ValueError")
+    assert line["where"].startswith("test_log.py:")
+    assert "Testpersoon" not in log.getvalue() and "999990342" not in log.getvalue()
+
+
+def test_an_error_of_our_own_is_told_without_its_words(log: io.StringIO) -> None:
+    try:
+        raise ValueError("Testpersoon, 999990342")
+    except ValueError:
+        structlog.get_logger().exception("job.surprise")
+    assert json.loads(log.getvalue())["error"] == "ValueError"
+    assert "Testpersoon" not in log.getvalue()

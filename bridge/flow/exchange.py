@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from bridge.ids import Key
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import set_exchange
+from bridge.store.jobs import given_up_about
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.resolutions import resolutions_of
 from bridge.store.rows import Event, EventState, ExchangeState, Message, MessageState
@@ -23,8 +24,16 @@ OVERDUE = "the hub accepted this event and has not finished it"
 ANSWER_TO = "bridge.answer-to"
 """Among the values of a message: the MessageId of the one that it is the technical answer to."""
 
+REFUSED_BY = "bridge.refused-by"
+"""Among the values of a message of ours: the MessageId of the technical answer by which the partner refused it."""
+
 _MOST = 1000
 """More messages or events than this in one exchange would be a fault of ours."""
+
+NOTHING_GIVEN_UP: Mapping[Key, str] = {}
+
+POST_ANSWER = "signal"
+"""The kind of the jobs that post our answer to a message, whatever became of the message itself."""
 
 _MESSAGE_NEEDS_A_PERSON = {
     MessageState.PARKED,
@@ -44,18 +53,24 @@ def settle_exchange(tx: Connection, exchange: Key, *, at: datetime) -> ExchangeS
     messages = list_messages(tx, MessageFilter(exchange=exchange), limit=_MOST)
     events = list_events(tx, EventFilter(exchange=exchange), limit=_MOST)
     settled = frozenset(resolution.subject_key for resolution in resolutions_of(tx, exchange))
-    state, reason = judge_exchange(messages, events, settled=settled)
+    given_up = given_up_about(tx, [*(m.key for m in messages), *(e.key for e in events)])
+    state, reason = judge_exchange(messages, events, settled=settled, given_up=given_up)
     set_exchange(tx, exchange, state=state, reason=reason, at=at)
     return state
 
 
 def judge_exchange(
-    messages: Sequence[Message], events: Sequence[Event], *, settled: Collection[Key] = ()
+    messages: Sequence[Message],
+    events: Sequence[Event],
+    *,
+    settled: Collection[Key] = (),
+    given_up: Mapping[Key, str] = NOTHING_GIVEN_UP,
 ) -> tuple[ExchangeState, str | None]:
     """One failure that nobody mended makes it ATTENTION; one thing under way makes it RUNNING; else DONE.
 
     What a person settled counts no longer. What became of the message itself comes before what became of the
     technical answer to it: that the sender could not be told never hides why there was something to tell.
+    `given_up` are the things that a dead job was to carry on, with its kind.
     """
     replaced = {event.causation_id for event in events if event.causation_id}
     live = [event for event in events if event.id not in replaced and event.key not in settled]
@@ -74,7 +89,14 @@ def judge_exchange(
         if message.state in _MESSAGE_NEEDS_A_PERSON:
             said = f"the technical answer {message.action} did not reach the partner: {message.reason}"
             return ExchangeState.ATTENTION, said
-    under_way = any(m.state in _MESSAGE_UNDER_WAY for m in messages)
-    under_way = under_way or any(e.state in _EVENT_UNDER_WAY for e in live)
+    if any(REFUSED_BY in message.values for message in messages):
+        return ExchangeState.ATTENTION, "the partner's system answered that it does not take the message"
+    going = {m.key for m in messages if m.state in _MESSAGE_UNDER_WAY}
+    going |= {e.key for e in live if e.state in _EVENT_UNDER_WAY}
+    known = going | {m.key for m in messages if given_up.get(m.key) == POST_ANSWER}
+    for key in sorted(known & given_up.keys()):
+        reason = f"the job {given_up[key]} failed again and again, in a way that nobody foresaw"
+        return ExchangeState.ATTENTION, reason
+    under_way = bool(going)
     waits_for = next((e.reason for e in live if e.state in _AT_HUB and e.reason), None)
     return (ExchangeState.RUNNING, waits_for) if under_way else (ExchangeState.DONE, None)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from bridge.ebms.model import ErrorCode, Severity
 from bridge.flow.exchange import settle_exchange
+from bridge.flow.peers import own_words
 from bridge.log import get_logger
 from bridge.store.messages import set_message_state
 from bridge.store.rows import Message, MessageState
@@ -52,7 +53,7 @@ def log_failure(row: Message, state: MessageState, *, reason: str) -> None:
         action=row.action,
         error_code=ErrorCode.DELIVERY_FAILURE,
         severity=severity_of(state),
-        reason=reason,
+        reason=own_words(reason),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
@@ -23,13 +24,12 @@ from bridge.flow import (
     verify_journal,
 )
 from bridge.flow.bridge import Bridge
+from bridge.flow.exchange import settle_exchange
 from bridge.flow.worker import JobRunner, Worker
 from bridge.ids import Key
-from bridge.log import get_logger
 from bridge.store.events import get_event
-from bridge.store.exchanges import set_exchange
 from bridge.store.messages import get_message
-from bridge.store.rows import ExchangeState, Job
+from bridge.store.rows import Job
 from bridge.store.timeline import add_step
 
 RUNNERS: Mapping[str, JobRunner] = {
@@ -53,8 +53,6 @@ RUNNERS: Mapping[str, JobRunner] = {
 _ABOUT_EVENTS = {publish.KIND, compose.KIND}
 _ABOUT_MESSAGES = {map.KIND, order.KIND, deliver.KIND, signal.KIND}
 
-_log = get_logger()
-
 
 def make_worker(bridge: Bridge, *, name: str) -> Worker:
     """A worker that does every kind of job, and that the flows of this bridge wake."""
@@ -63,28 +61,21 @@ def make_worker(bridge: Bridge, *, name: str) -> Worker:
     return worker
 
 
-async def tell_operator(bridge: Bridge, job: Job) -> None:
+def tell_operator(tx: Connection, job: Job, now: datetime) -> None:
     """A job that was given up makes its exchange ask for attention."""
-    now = bridge.now()
-    _log.error("job.buried", job_id=job.key, kind=job.kind, attempts=job.attempts)
-
-    def work(tx: Connection) -> None:
-        exchange = _exchange_of(tx, job)
-        if exchange is None:
-            return
-        reason = f"the job {job.kind} failed {job.attempts} times in a way that nobody foresaw"
-        set_exchange(tx, exchange, state=ExchangeState.ATTENTION, reason=reason, at=now)
-        add_step(
-            tx,
-            exchange=exchange,
-            at=now,
-            side="bridge",
-            what="job.buried",
-            outcome="failed",
-            detail={"job_id": job.key, "kind": job.kind},
-        )
-
-    await bridge.store.write(work)
+    exchange = _exchange_of(tx, job)
+    if exchange is None:
+        return
+    add_step(
+        tx,
+        exchange=exchange,
+        at=now,
+        side="bridge",
+        what="job.buried",
+        outcome="failed",
+        detail={"job_id": job.key, "kind": job.kind},
+    )
+    settle_exchange(tx, exchange, at=now)
 
 
 def _exchange_of(tx: Connection, job: Job) -> Key | None:

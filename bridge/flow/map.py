@@ -24,7 +24,7 @@ from bridge.flow.answer import keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
-from bridge.flow.exchange import settle_exchange
+from bridge.flow.exchange import REFUSED_BY, settle_exchange
 from bridge.flow.order import MAP
 from bridge.flow.references import (
     Look,
@@ -64,7 +64,6 @@ from bridge.store.rows import (
     Direction,
     Event,
     EventState,
-    ExchangeState,
     Job,
     Message,
     MessageState,
@@ -395,7 +394,11 @@ def _note_answer(tx: Connection, message: Message, answer: Answer, *, at: dateti
     if message.ref_to_message_id is None:
         return
     sent = find_by_message_id(tx, message.ref_to_message_id, direction=Direction.OUT)
+    between = message.from_party, message.to_party
     for asked in sent:
+        if (asked.to_party, asked.from_party) != between:
+            # No other than the partner that it went to can say how it fared there.
+            continue
         failed = answer.outcome == REFUSED_ANSWER
         detail = {
             "message_id": asked.message_id,
@@ -412,8 +415,8 @@ def _note_answer(tx: Connection, message: Message, answer: Answer, *, at: dateti
             detail=detail,
         )
         if failed:
-            reason = f"the partner's system answered {answer.outcome}"
-            set_exchange(tx, asked.exchange, state=ExchangeState.ATTENTION, reason=reason, at=at)
+            set_message_values(tx, asked.key, {**asked.values, REFUSED_BY: message.message_id})
+            settle_exchange(tx, asked.exchange, at=at)
 
 
 def event_row(bridge: Bridge, message: Message, event: CloudEvent) -> Event:

@@ -27,6 +27,7 @@ from bridge.flow.mend_model import (
 )
 from bridge.flow.order import delivery_order
 from bridge.flow.outgoing import DELIVER, nothing_more, send_anew
+from bridge.flow.pull import UNREADABLE
 from bridge.flow.replay import replay
 from bridge.hub.event import offer_again, write_structured
 from bridge.hub.profile import Mode, check_event
@@ -255,6 +256,8 @@ def _set_aside(tx: Connection, bridge: Bridge, key: Key) -> Event:
     event = get_event(tx, key)
     if event.direction is not Direction.IN or event.state is not EventState.QUARANTINED:
         raise CannotMend(f"event {event.id} is {event.state}: only one that was set aside is released")
+    if event.source == UNREADABLE:
+        raise CannotMend(f"event {event.id} was set aside as it came in: its sender must send a good one")
     try:
         broken = check_event(read_structured(event.body), Mode.RECEIVE, profile=bridge.profile)
     except EventRejected as error:

@@ -16,7 +16,7 @@ from bridge.ebms.model import Part, Service
 from bridge.errors import ConfigError
 from bridge.flow import order
 from bridge.flow.bridge import Bridge, OwnIdentity
-from bridge.flow.exchange import RESEND_OF, settle_exchange
+from bridge.flow.exchange import REFUSED_BY, RESEND_OF, settle_exchange
 from bridge.flow.seal import Sealed, seal, write_headers
 from bridge.flow.sent import is_settled, spool_blob
 from bridge.ids import ConversationId, CpaId, Key, MessageId
@@ -233,7 +233,7 @@ async def send_anew(
         ref_to_message_id=row.ref_to_message_id if keep_conversation else None,
         subject=row.subject,
         mapping=row.mapping,
-        values={**row.values, RESEND_OF: row.message_id},
+        values={**_told_nothing(row.values), RESEND_OF: row.message_id},
     )
     now = bridge.now()
 
@@ -250,6 +250,11 @@ async def send_anew(
     bridge.wake()
     _log.info("message.resent", message_id=outgoing.row.message_id, former=row.message_id, by=by)
     return outgoing.row.message_id
+
+
+def _told_nothing(values: Mapping[str, str]) -> Mapping[str, str]:
+    """What the partner's system said of the former message it did not say of the new one."""
+    return {name: value for name, value in values.items() if name != REFUSED_BY}
 
 
 def _add_resent_step(tx: Connection, row: MessageRow, outgoing: Outgoing, by: str, at: datetime) -> None:

@@ -32,6 +32,15 @@ def hub_name(bridge: Bridge) -> str:
     return urlsplit(bridge.settings.hub.base_url).hostname or metrics.OTHER
 
 
+def own_words(reason: str) -> str:
+    """A reason as a log may have it: what a peer said stands behind the first colon, and may be about a person.
+
+    The whole reason stands on the timeline, for who may look there.
+    """
+    ours, _, theirs = reason.partition(": ")
+    return f"{ours}: …" if theirs else ours
+
+
 def _note(peer: str, reason: str) -> None:
     metrics.peer_failed(peer)
-    _log.warning("peer.failed", peer=peer, reason=reason)
+    _log.warning("peer.failed", peer=peer, reason=own_words(reason))

@@ -20,7 +20,7 @@ from bridge.flow.answer import answer_to_event, keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.flow.exchange import OVERDUE, settle_exchange
-from bridge.flow.peers import hub_name, note_hub_failure
+from bridge.flow.peers import hub_name, note_hub_failure, own_words
 from bridge.hub import contract
 from bridge.hub.event import offer_again, write_structured
 from bridge.hub.reader import read_structured
@@ -234,7 +234,7 @@ async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reaso
         return answered
 
     log_answer(bridge, reply, kept=await bridge.store.write(work))
-    _log.warning("event.refused", event_id=event.id, reason=reason)
+    _log.warning("event.refused", event_id=event.id, reason=own_words(reason))
     metrics.offer_ended(hub_name(bridge), "refused")
 
 
@@ -314,7 +314,7 @@ async def _wait(
 
     await bridge.store.write(work)
     if reason:
-        _log.warning("event.waiting", event_id=event.id, reason=reason, due=due.isoformat())
+        _log.warning("event.waiting", event_id=event.id, reason=own_words(reason), due=due.isoformat())
         metrics.offer_ended(hub_name(bridge), "waiting")
 
 

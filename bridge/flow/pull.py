@@ -14,16 +14,17 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
+from bridge.errors import Broken
 from bridge.flow import compose
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
-from bridge.flow.peers import hub_name, note_hub_failure
+from bridge.flow.peers import hub_name, note_hub_failure, own_words
 from bridge.hub import pull as contract
 from bridge.hub.bsn import mask_bsn
 from bridge.hub.event import Event as CloudEvent
-from bridge.hub.event import write_structured
+from bridge.hub.event import to_members, write_structured
 from bridge.hub.profile import Mode, check_event
-from bridge.hub.reader import MemberRejected
+from bridge.hub.reader import MemberRejected, read_structured
 from bridge.hub.shared import ChannelFault, TokenRefused
 from bridge.hub.syntax import parse_timestamp
 from bridge.ids import EventId, Key
@@ -122,7 +123,7 @@ async def _ask(bridge: Bridge, job: Job, request_id: str, posted_at: datetime) -
 
 
 async def _failed(bridge: Bridge, job: Job, reason: str, wait: timedelta | None) -> None:
-    _log.warning("pull.failed", reason=reason)
+    _log.warning("pull.failed", reason=own_words(reason))
     await _come_back(bridge, job, max(wait or timedelta(0), _AFTER_A_FAILURE), reason, None)
 
 
@@ -144,6 +145,7 @@ async def _keep(bridge: Bridge, job: Job, pulled: contract.Pulled, asked_at: dat
     since = (asked_at - timedelta(seconds=settings.overlap_seconds)).astimezone(UTC).isoformat()
     good = [event for event in pulled.events if isinstance(event, CloudEvent)]
     rejected = [event for event in pulled.events if isinstance(event, MemberRejected)]
+    rejected += await bridge.store.read(lambda tx: _under_used_ids(tx, good))
 
     def work(tx: Connection) -> int:
         now = bridge.now()
@@ -164,6 +166,25 @@ async def _keep(bridge: Bridge, job: Job, pulled: contract.Pulled, asked_at: dat
         _log.info("pull.news", events=news)
         metrics.events_received(hub_name(bridge), news)
         bridge.wake()
+
+
+def _under_used_ids(tx: Connection, events: Iterable[CloudEvent]) -> list[MemberRejected]:
+    """Events that have source and id of one that arrived before, and say something else: never lost, never sent on.
+
+    Only what a message is made of is compared: a hub may date or trace an event anew when it gives it again.
+    """
+    found = []
+    for event in events:
+        row = find_event(tx, event.source, event.id)
+        if row is None or row.direction is not Direction.IN or not row.body or row.source == UNREADABLE:
+            continue
+        former = read_structured(row.body)
+        if (former.type, former.subject, former.data) != (event.type, event.subject, event.data):
+            broken = Broken(
+                rule="SOH-04", where="/id", text="this source and id were used before, for other content"
+            )
+            found.append(MemberRejected((broken,), dict(to_members(event))))
+    return found
 
 
 def in_order(events: Iterable[CloudEvent]) -> list[CloudEvent]:

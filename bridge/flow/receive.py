@@ -144,7 +144,7 @@ async def _accept(
     rider: signal.Rider | None,
 ) -> HttpAnswer:
     answer = await asyncio.to_thread(_acknowledge, bridge, case, agreed, accepted, own)
-    row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
+    row = _row(bridge, case, MessageState.RECEIVED)
     map_job, answer_job = bridge.new_key(), bridge.new_key()
     asked_order = case.message.message_order
 
@@ -209,9 +209,7 @@ async def _refuse(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
     reason = "; ".join(str(error) for error in errors) or "refused"
     answer = _error_answer(bridge, case, refusal)
     synchronous = not isinstance(refusal, AnswerError) or refusal.synchronous
-    row = row_of(
-        case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.REFUSED, reason=reason
-    )
+    row = _row(bridge, case, MessageState.REFUSED, reason)
     answer_job = bridge.new_key()
 
     def work(tx: Connection) -> None:
@@ -432,7 +430,7 @@ async def _drop(bridge: Bridge, case: Case, refusal: Refusal) -> HttpAnswer:
 
 async def _answer_by_post(bridge: Bridge, case: Case, answer: Sealed) -> HttpAnswer:
     """Keep a Ping or StatusRequest with its answer, which a job posts (section 3.10)."""
-    row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=MessageState.RECEIVED)
+    row = _row(bridge, case, MessageState.RECEIVED)
     job = bridge.new_key()
 
     def work(tx: Connection) -> None:
@@ -466,6 +464,19 @@ def answer_name(message: Message) -> str:
 
 
 # --- what is made of a case
+
+
+def _row(bridge: Bridge, case: Case, state: MessageState, reason: str | None = None) -> MessageRow:
+    """Under the names that the settings have for the two parties: a header may put another PartyId of them first,
+    and all that comes after (whom it concerns, who is told) goes by the one of the settings."""
+    row = row_of(case, key=bridge.new_key(), exchange=bridge.new_key(), state=state, reason=reason)
+    header = case.message.header
+    partner, own = bridge.partner(header.from_party), bridge.own_identity(header.to_party)
+    return replace(
+        row,
+        from_party=partner.party_id if partner else row.from_party,
+        to_party=own.party_id.value if own else row.to_party,
+    )
 
 
 def _known(bridge: Bridge, message: Message, request: Request, now: datetime) -> Known:

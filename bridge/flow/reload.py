@@ -18,7 +18,7 @@ from bridge.flow.mapping_folder import mapping_paths, read_mapping_files
 from bridge.flow.revocation import problems_of, with_fetched
 from bridge.flow.trust import load_trust
 from bridge.flow.xsd import read_schemas, xsd_files
-from bridge.log import get_logger
+from bridge.log import get_logger, where_raised
 from bridge.mapping.cases import run_cases
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.mapping.rules import RULES
@@ -66,16 +66,23 @@ class Watch:
         await asyncio.to_thread(self._look_at, REVOCATION, self._list_stamp, self._take_lists)
 
     def _look_at(self, name: str, stamp_of: Callable[[], _Stamp], take: Callable[[], None]) -> None:
-        stamp = stamp_of()
-        if stamp == self._stamps[name]:
+        stamp, former = stamp_of(), self._stamps[name]
+        if stamp == former:
             return
         self._stamps[name] = stamp
         self._bridge.problems.pop(name, None)
         try:
             take()
+        except StoreUnavailable:
+            # The store tells of it. What changed is not taken up yet, so it is looked at again.
+            self._stamps[name] = former
         except ConfigError as error:
             self._bridge.problems[name] = error.problems
             _log.error(f"{name}.not_taken_up", problems=list(error.problems), outcome="the former ones go on")
+        except Exception as surprise:
+            where = where_raised(surprise)
+            self._bridge.problems[name] = (f"they cannot be taken up ({type(surprise).__name__} at {where})",)
+            _log.error(f"{name}.not_taken_up", error=type(surprise).__name__, where=where)
         else:
             _log.info(f"{name}.taken_up", files=len(stamp))
 

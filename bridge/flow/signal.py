@@ -23,6 +23,7 @@ from bridge.errors import ConfigError, PeerUnreachable
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, Route
 from bridge.flow.context import partner_named
+from bridge.flow.exchange import POST_ANSWER
 from bridge.flow.peers import note_partner_failure
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers
@@ -36,7 +37,7 @@ from bridge.store.rows import Direction, Evidence, EvidenceKind, Job, MessageSta
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
 
-KIND = "signal"
+KIND = POST_ANSWER
 
 _ATTEMPTS = 5
 """Posts of a signal. More is no use: the partner repeats its message and gets the answer again."""
@@ -225,7 +226,9 @@ def _is_between(message: Message, sent: judgement.SentMessage | None) -> bool:
 async def _answer_status(bridge: Bridge, request: Message, about: MessageId) -> Sealed:
     rows = await bridge.store.read(lambda tx: find_by_message_id(tx, about, direction=Direction.IN))
     known = next((row for row in rows if row.state is not MessageState.REFUSED), None)
+    partner = bridge.partner(request.header.from_party)
     asker = {party_id.value for party_id in request.header.from_party.party_ids}
+    asker |= {partner.party_id} if partner else set()
     if known is None:
         status, received_at = "NotRecognized", None
     elif known.cpa_id != request.header.cpa_id or known.from_party not in asker:

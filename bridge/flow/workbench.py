@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from lxml import etree
 
@@ -52,7 +53,9 @@ MOST_COMPARED: Final = 500
 LAWS: Final = 20
 """Generated messages for the laws of one mapping."""
 
-_AT_ONCE = asyncio.Semaphore(2)
+_MOST_AT_ONCE: Final = 2
+_THREADS = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="workbench")
+_running: set[asyncio.Future[Any]] = set()
 _PATIENCE: Final = 20.0
 
 T = TypeVar("T")
@@ -63,15 +66,28 @@ class Busy(BridgeError):
 
 
 async def bounded(work: Callable[[], T]) -> T:
-    """Run it in a thread, few at once and not for ever. Raises Busy."""
-    if _AT_ONCE.locked():
+    """Run it in a thread, few at once and not for ever. Raises Busy.
+
+    The threads are apart from those that take in messages, and one that takes too long keeps its place until it ends:
+    whatever people try out, it never holds up what comes in.
+    """
+    if len(_running) >= _MOST_AT_ONCE:
         raise Busy("others are trying mappings out")
-    async with _AT_ONCE:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                return await asyncio.to_thread(work)
-        except TimeoutError as error:
-            raise Busy("this takes too long") from error
+    running = asyncio.get_running_loop().run_in_executor(_THREADS, work)
+    _running.add(running)
+    running.add_done_callback(_running.discard)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await asyncio.shield(running)
+    except TimeoutError as error:
+        running.add_done_callback(_forget)
+        raise Busy("this takes too long") from error
+
+
+def _forget(late: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more, neither for what went wrong in it."""
+    if not late.cancelled():
+        late.exception()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ its lease lapses and another worker does the job again, which every job is built
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from bridge.errors import BridgeError, StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.flow.order import OutOfTurn
-from bridge.log import get_logger
+from bridge.log import get_logger, where_raised
 from bridge.store.channels import (
     LONGEST_HOLD,
     LONGEST_PARTNER_HOLD,
@@ -37,6 +36,9 @@ from bridge.store.timeline import last_at
 JobRunner = Callable[[Bridge, Job], Awaitable[Contact | None]]
 """Does a job, and finishes or reschedules it. None: no endpoint was spoken to."""
 
+OnBuried = Callable[[Connection, Job, datetime], None]
+"""Makes known that a job was given up, in the transaction that gives it up."""
+
 MAX_SURPRISES = 10
 """How often a job may fail in a way that nobody foresaw before it waits for a person."""
 
@@ -50,7 +52,7 @@ class Worker:
     """Runs jobs of the kinds it is given, a bounded number at a time."""
 
     def __init__(
-        self, bridge: Bridge, runners: Mapping[str, JobRunner], *, name: str, on_buried: JobRunner
+        self, bridge: Bridge, runners: Mapping[str, JobRunner], *, name: str, on_buried: OnBuried
     ) -> None:
         self._bridge = bridge
         self._runners = runners
@@ -210,8 +212,8 @@ class Worker:
         now = self._bridge.now()
         try:
             if job.surprises + 1 >= MAX_SURPRISES and not job.is_standing:
-                await self._bridge.store.write(lambda tx: bury_job(tx, job, reason=reason, at=now))
-                await self._on_buried(self._bridge, job)
+                await self._bridge.store.write(lambda tx: self._bury(tx, job, reason, now))
+                _log.error("job.buried", job_id=job.key, kind=job.kind, attempts=job.attempts)
             else:
                 due = now + timedelta(seconds=min(2.0 ** (job.surprises + 1), 300.0))
                 await self._bridge.store.write(
@@ -221,8 +223,6 @@ class Worker:
             # The lease lapses by itself, and the job comes up again.
             _log.warning("job.not_put_aside", job_id=job.key, error=str(error))
 
-
-def where_raised(error: BaseException) -> str:
-    """File and line of the innermost frame. Never the text of the error: it may quote a message."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown"
+    def _bury(self, tx: Connection, job: Job, reason: str, now: datetime) -> None:
+        bury_job(tx, job, reason=reason, at=now)
+        self._on_buried(tx, job, now)

@@ -6,15 +6,18 @@ the settings give for a source. Redirects are not followed.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from bridge.hub.answers import MAX_ANSWER, Answer, NoAnswer
+
+_ODD = re.compile(r"%2[ef]|%5c|\\|//|\.\.", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +28,17 @@ class Source:
     base_url: str
 
     def covers(self, url: str) -> bool:
-        """Whether the address is one of this source: same scheme, host and port, and below its path."""
-        asked, base = urlsplit(url), urlsplit(self.base_url)
-        same = (asked.scheme, asked.hostname, asked.port) == (base.scheme, base.hostname, base.port)
-        path = base.path.rstrip("/") + "/"
-        plain = not (asked.username or asked.password or asked.query or asked.fragment)
-        return same and plain and asked.path.startswith(path) and "/../" not in asked.path
+        """Whether the address is one of this source: same scheme, host and port, and below its path.
+
+        Read by the client's own parser, so that what is judged is what is asked: it takes out `..`, also an encoded
+        one. What stays encoded in the path could be read as a way up by the server.
+        """
+        asked, base = URL(url), URL(self.base_url)
+        same = (asked.scheme, asked.host, asked.port) == (base.scheme, base.host, base.port)
+        path = base.raw_path.rstrip("/") + "/"
+        plain = not (asked.user or asked.password or asked.raw_query_string or asked.raw_fragment)
+        straight = _ODD.search(asked.raw_path) is None
+        return same and plain and straight and asked.raw_path.startswith(path)
 
 
 def find_source(sources: Sequence[Source], url: str) -> Source | None:

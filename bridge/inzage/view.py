@@ -73,7 +73,7 @@ def make_view(stored: Stored, *, level: int, masks: Iterable[str] = ()) -> dict[
     """
     visible = cut(stored.body, stored.levels, level=level)
     for mask in masks:
-        visible = _mask(visible, tuple(mask.split("/")))
+        visible = _mask(visible, tuple(mask.strip("/").split("/")))
     if level < MOST:
         shown = mask_bsn_in(visible)
         assert isinstance(shown, dict)
@@ -129,12 +129,14 @@ def _cut(
 
 
 def _mask(value: Any, steps: Sequence[str]) -> Any:
-    """`bsn` alone masks every member of that name; `betrokkenen/*/bsn` exactly that place."""
+    """`bsn` alone masks every member of that name; `betrokkenen/*/bsn` exactly that place.
+
+    A list that the place does not name, or names by a number, is looked into all the same: what a decision asks to
+    mask is never shown because it was written a little differently.
+    """
     if isinstance(value, list):
-        rest = steps[1:] if steps[0] == "*" else steps if len(steps) == 1 else ()
-        if steps == ("*",):
-            return [MASK for _ in value]
-        return [_mask(item, rest) for item in value] if rest else value
+        rest = steps[1:] if steps[0] == "*" or steps[0].isdecimal() else steps
+        return [_mask(item, rest) for item in value] if rest else [MASK for _ in value]
     if not isinstance(value, dict):
         return value
     masked: dict[str, Any] = {}

@@ -9,7 +9,7 @@ no longer. Others never wait for one another.
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -176,7 +176,14 @@ def bury_job(tx: Connection, job: Job, *, reason: str, at: datetime) -> None:
 
 def revive_job(tx: Connection, key: Key, *, due: datetime) -> None:
     """Make a dead job ready again, with its attempts counted anew. Raises NoSuchRow."""
-    values = {"state": JobState.READY, "due": due, "ended_at": None, "attempts": 0, **_FREE}
+    values = {
+        "state": JobState.READY,
+        "due": due,
+        "ended_at": None,
+        "attempts": 0,
+        "surprises": 0,
+        **_FREE,
+    }
     dead = and_(_job.key == key, _job.state == JobState.DEAD)
     if tx.execute(update(tables.job).where(dead).values(values)).rowcount != 1:
         raise NoSuchRow(f"no dead job with key {key}")
@@ -195,6 +202,12 @@ def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: dateti
     about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)
     values = {"state": JobState.DONE, "ended_at": at, **_FREE}
     return tx.execute(update(tables.job).where(about).values(values)).rowcount
+
+
+def given_up_about(tx: Connection, subject_keys: Collection[Key]) -> Mapping[Key, str]:
+    """Of these things the ones of which a job is dead, with its kind."""
+    about = select(_job.subject_key, _job.kind).where(_job.subject_key.in_(subject_keys))
+    return {row.subject_key: row.kind for row in tx.execute(about.where(_job.state == JobState.DEAD))}
 
 
 def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:

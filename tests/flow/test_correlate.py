@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from bridge.demo import HUB
+from bridge.flow.exchange import settle_exchange
+from bridge.flow.mend import Actor, resolve
 from bridge.flow.offered import Failed, Fault, InProgress, Status, Succeeded, Taken, follow, offer
 from bridge.hub.event import STRUCTURED
 from bridge.hub.reader import read_structured
 from bridge.ids import Oin
 from bridge.pki import Pki
-from bridge.store.rows import Direction, Event, Message
+from bridge.store.rows import Direction, Event, ExchangeState, Message
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.hub_side import CORRELATION, TAKEN_UP, body_of, report, taken_up
@@ -177,6 +179,35 @@ async def test_a_fault_message_of_the_partner_makes_the_request_fail_with_a_reas
     assert isinstance(refused, Failed)
     assert refused.fault is Fault.FUNCTIONAL
     assert refused.text
+
+
+async def test_that_the_partner_refused_is_not_hidden_by_a_receipt_that_comes_after(world: World) -> None:
+    """Its system said no; that its adapter says later that the message arrived makes nothing good."""
+    await report(world, "A-1")
+    await ask(world)
+    sent = request(world)
+    await world.partner.send(REFUSAL, "vtMelding", ref_to=sent.message_id)
+    await world.work()
+    now = world.clock()
+    await world.bridge.store.write(lambda tx: settle_exchange(tx, sent.exchange, at=now))
+    (exchange,) = [one for one in world.exchanges() if one.key == sent.exchange]
+    assert exchange.state is ExchangeState.ATTENTION
+    by = Actor(name="test")
+    await resolve(world.bridge, exchange.key, note="they were called", dry_run=False, by=by)
+    (exchange,) = [one for one in world.exchanges() if one.key == sent.exchange]
+    assert exchange.state is ExchangeState.DONE
+
+
+async def test_another_partner_cannot_say_how_a_message_fared(tmp_path: Path, pki: Pki, clock: Clock) -> None:
+    async with two_partners(tmp_path, pki, clock) as (world, other):
+        await report(world, "A-1")
+        await ask(world)
+        sent = request(world)
+        await other.send(REFUSAL, "vtMelding", ref_to=sent.message_id)
+        await world.work()
+        (exchange,) = [one for one in world.exchanges() if one.key == sent.exchange]
+        assert exchange.state is ExchangeState.DONE
+        assert "message.answered" not in world.what_happened()
 
 
 @pytest.mark.rule("SOH-138")

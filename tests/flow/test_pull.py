@@ -11,6 +11,7 @@ import pytest
 
 from bridge.config import Settings
 from bridge.demo import HUB
+from bridge.flow.mend import Actor, CannotMend, release
 from bridge.flow.offered import Taken, offer
 from bridge.hub.event import STRUCTURED
 from bridge.ids import Oin
@@ -291,3 +292,25 @@ async def test_marked_test_traffic_is_set_aside_in_production(
     (event,) = world.events()
     assert event.state is (EventState.QUARANTINED if production else EventState.UNMATCHED)
     assert ("SOH-161" in (event.reason or "")) is production
+
+
+async def test_another_event_under_a_used_id_is_neither_lost_nor_sent_on(world: World) -> None:
+    """It falls away on (source, id) like a repeat, and may be about another child: a person must look."""
+    first = taken_up("A-1")
+    other = taken_up("A-2", id=str(first["id"]))
+    await pull(world, first)
+    await pull(world, other)
+    await pull(world, other)
+    kept, held = world.events()
+    assert (kept.id, kept.subject) == (first["id"], "melding/A-1")
+    assert (held.state, b"melding/A-2" in held.body) == (EventState.QUARANTINED, True)
+    assert [exchange.state for exchange in world.exchanges()][1:] == [ExchangeState.ATTENTION]
+    with pytest.raises(CannotMend):
+        await release(world.bridge, held.key, dry_run=False, by=Actor(name="test"), reason="as it is")
+
+
+async def test_the_same_event_traced_anew_is_a_repeat(world: World) -> None:
+    first = taken_up("A-1")
+    await pull(world, first)
+    await pull(world, {**first, "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"})
+    assert len(world.events()) == 1

@@ -18,7 +18,7 @@ from bridge.config import Settings, load_settings
 from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, write_settings
 from bridge.ebms.cpa_terms import EncryptionTerms
 from bridge.ebms.model import Party
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, StoreUnavailable
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.reload import AGREEMENTS, Watch
 from bridge.flow.seal import _receiver_certificate
@@ -306,3 +306,39 @@ def test_production_leaves_an_agreement_with_test_material_out_and_says_why(
     assert (kept.agreements, bool(refused)) == ((), True)
     kept, refused = usable_agreements(agreements, own, now=clock(), production=False)
     assert (len(kept.agreements), refused) == (1, ())
+
+
+async def test_a_changed_trust_that_came_while_the_store_was_away_is_taken_up_afterwards(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An authority that was taken out must not stay trusted, and the watch goes on."""
+    watch, trust = Watch(world.bridge), world.bridge.settings.partner_listener.tls
+    assert trust is not None
+    await watch.look()
+    trust.trust.write_bytes(trust.trust.read_bytes() + b"\n")
+    before, store = world.bridge.gate.trust, world.bridge.store
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "read_sync", away)
+        await watch.look()
+    assert world.bridge.gate.trust is before
+    await watch.look()
+    assert world.bridge.gate.trust is not before
+
+
+async def test_a_surprise_while_something_is_taken_up_is_told_and_the_watch_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(world.bridge)
+    cpa_file(world).write_bytes(cpa_file(world).read_bytes() + b"\n")
+
+    def breaks(*_: object) -> None:
+        raise RecursionError("quotes a file")
+
+    monkeypatch.setattr("bridge.flow.reload.take_agreements", breaks)
+    await watch.look()
+    (problem,) = world.bridge.problems[AGREEMENTS]
+    assert "RecursionError" in problem and "quotes" not in problem

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
-from bridge.errors import StoreUnavailable
+from bridge.errors import BridgeError, StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
+from bridge.flow.exchange import settle_exchange
+from bridge.flow.jobs import tell_operator
+from bridge.flow.mend import Actor, revive
 from bridge.flow.order import OutOfTurn
 from bridge.flow.worker import MAX_SURPRISES, Worker
 from bridge.store.channels import find_channel
 from bridge.store.jobs import JobFilter, add_job, finish_job, get_job, list_jobs, retry_job
-from bridge.store.rows import Job, JobState
+from bridge.store.rows import ExchangeState, Job, JobState
 from bridge.store.timeline import add_step
 from tests.flow.conftest import World
 from tests.flow.outgoing import send_out
@@ -65,7 +69,7 @@ def move(file: Path, to: Path) -> None:
     file.rename(to)
 
 
-async def never(_bridge: Bridge, _job: Job) -> None:
+def never(_tx: Connection, _job: Job, _now: datetime) -> None:
     raise AssertionError("no job is buried here")
 
 
@@ -202,3 +206,51 @@ async def test_a_job_whose_number_went_to_another_message_is_done_again_at_once(
         await worker.run_until_idle()
     assert len(tries) == MAX_SURPRISES + 1
     assert lines == []
+
+
+async def breaks(_bridge: Bridge, _job: Job) -> Contact | None:
+    raise ValueError("something about a person")
+
+
+async def fail_for_good(world: World, worker: Worker) -> None:
+    for _ in range(MAX_SURPRISES):
+        world.clock.forward(minutes=6)
+        await worker.run_until_idle()
+
+
+async def test_a_job_is_given_up_together_with_telling_so_or_not_at_all(world: World) -> None:
+    """A process that dies between the two would leave a message that nobody carries on and nobody knows of."""
+
+    def full(_tx: Connection, _job: Job, _now: datetime) -> None:
+        raise BridgeError("the disk is full")
+
+    row = await send_out(world)
+    await fail_for_good(world, Worker(world.bridge, {KIND: breaks}, name="test", on_buried=full))
+    (job,) = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    assert job.state is JobState.READY
+
+    world.clock.forward(minutes=6)
+    await Worker(world.bridge, {KIND: breaks}, name="test", on_buried=tell_operator).run_until_idle()
+    (job,) = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    assert job.state is JobState.DEAD
+    (exchange,) = world.exchanges()
+    assert (exchange.key, exchange.state) == (row.exchange, ExchangeState.ATTENTION)
+    assert exchange.reason is not None and "job deliver" in exchange.reason
+
+
+async def test_what_else_happens_in_an_exchange_never_hides_that_a_job_of_it_was_given_up(
+    world: World,
+) -> None:
+    row = await send_out(world)
+    await fail_for_good(world, Worker(world.bridge, {KIND: breaks}, name="test", on_buried=tell_operator))
+    now = world.clock()
+    await world.bridge.store.write(lambda tx: settle_exchange(tx, row.exchange, at=now))
+    (exchange,) = world.exchanges()
+    assert exchange.state is ExchangeState.ATTENTION
+
+    (job,) = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    await revive(world.bridge, job.key, dry_run=False, by=Actor(name="test"), reason="mended")
+    (exchange,) = world.exchanges()
+    assert exchange.state is ExchangeState.RUNNING
+    (job,) = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    assert (job.state, job.surprises) == (JobState.READY, 0)

@@ -1,6 +1,8 @@
 """The pages of mappings: what is in use, trying a message out, comparing a change. Nothing of it is kept."""
 
+import asyncio
 import html
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +173,27 @@ async def test_a_viewer_does_not_try_mappings(enter: Any, path: str) -> None:
 
 
 async def test_when_others_are_trying_things_out_one_is_asked_to_wait(browser: Any) -> None:
-    async with workbench._AT_ONCE, workbench._AT_ONCE:
+    gate = threading.Event()
+    others = [asyncio.create_task(workbench.bounded(gate.wait)) for _ in range(2)]
+    try:
         page, _ = await browser.post("/mappings/try", status=400, text="<a/>")
-    assert "Anderen proberen nu iets" in page
+        assert "Anderen proberen nu iets" in page
+    finally:
+        gate.set()
+        await asyncio.gather(*others)
+    await browser.post("/mappings/try", status=200, text="<a/>")
+
+
+async def test_what_takes_too_long_keeps_its_place_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each try would leave a thread behind, until none is left."""
+    monkeypatch.setattr(workbench, "_PATIENCE", 0.0)
+    gate = threading.Event()
+    try:
+        for _ in range(2):
+            with pytest.raises(workbench.Busy, match="too long"):
+                await workbench.bounded(gate.wait)
+        with pytest.raises(workbench.Busy, match="others"):
+            await workbench.bounded(gate.wait)
+    finally:
+        gate.set()
+        await asyncio.gather(*workbench._running)
