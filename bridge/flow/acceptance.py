@@ -34,11 +34,14 @@ from bridge.flow.sent import describe_sent, find_sent
 from bridge.flow.settle import settle
 from bridge.flow.unseal import unseal
 from bridge.ids import Key
+from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.exchanges import open_exchange
 from bridge.store.messages import count_attempt, evidence_of, get_message, set_message_state
 from bridge.store.rows import EvidenceKind, Exchange, ExchangeDirection, ExchangeState, Message, MessageState
 from bridge.store.timeline import add_step
 
+TESTED = "partner.tested"
+"""The action in the audit log."""
 _LOOK_EVERY = 0.05
 
 
@@ -82,9 +85,28 @@ async def try_partner(
         checks += await _send(bridge, partner, trial, within)
     outcome = "; ".join(f"{check.name}: {check.verdict}" for check in checks)
     await bridge.store.write(
-        lambda tx: write_audit(tx, bridge, by, "partner.tested", partner.party_id, reason, outcome=outcome)
+        lambda tx: write_audit(tx, bridge, by, TESTED, partner.party_id, reason, outcome=outcome)
     )
     return tuple(checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """What the audit log has of a test: when, by whom, and the outcome of each check in order."""
+
+    at: datetime
+    by: str
+    outcomes: tuple[tuple[str, Verdict], ...]
+
+
+def last_test(tx: Connection, party: str) -> Tested | None:
+    """The newest test of a partner; None when there was none, or it is too long ago."""
+    found = list_audit(tx, AuditFilter(action=TESTED, target=party), limit=1)
+    if not found:
+        return None
+    pairs = (part.partition(": ") for part in found[0].detail.get("outcome", "").split("; "))
+    outcomes = tuple((name, Verdict(verdict)) for name, _, verdict in pairs if verdict in set(Verdict))
+    return Tested(at=found[0].at, by=found[0].who, outcomes=outcomes)
 
 
 async def _ping(bridge: Bridge, partner: PartnerSettings, within: timedelta) -> Check:

@@ -20,6 +20,7 @@ import pytest
 from tests.web.console.conftest import (  # noqa: F401 - the fixtures of the console's own tests
     bridge,
     closed,
+    in_force,
     mappings,
     options,
     person,

@@ -14,6 +14,7 @@ PICTURES: Mapping[str, str] = {
     "/runs/{key}": "run",
     "/mend/{action}/{key}": "mend",
     "/partners": "partners",
+    "/agreements": "agreements",
     "/agreements/{cpa}": "agreement",
     "/mappings": "mappings",
     "/mappings/{name}": "mapping",
@@ -23,6 +24,9 @@ PICTURES: Mapping[str, str] = {
     "/alerts": "alerts",
     "/jobs": "jobs",
     "/audit": "audit",
+    "/access": "access",
+    "/messages/{key}": "message",
+    "/events/{key}": "event",
     "/messages/{key}/explanation": "explanation",
     "/person": "person",
     "/account": "account",
@@ -33,14 +37,19 @@ PICTURES: Mapping[str, str] = {
 NO_PAGE = frozenset(
     {
         "/static/{name}",
+        "/login/oidc",
+        "/login/oidc/callback",
         "/login/{token}",
         "/rows",
         "/live",
         "/certificates.ics",
+        "/certificates.csv",
         "/audit.csv",
         "/audit.jsonl",
+        "/access.csv",
+        "/access.jsonl",
         "/api/v1/exchanges",
         "/api/v1/exchanges/{key}",
     }
 )
-"""Routes that give no page to look at."""
+"""Files, fragments and data for programs; and doors that only lead elsewhere (`test_people.py` goes through them)."""

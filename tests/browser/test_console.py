@@ -11,7 +11,6 @@ import pytest
 from bridge.demo import SAMPLE
 from bridge.store.messages import get_message
 from bridge.store.rows import ExchangeState, MessageState, Role
-from bridge.web.console.routes import ROUTES
 from tests.web.console.conftest import PASSWORD
 
 
@@ -59,87 +58,6 @@ async def test_operator_finds_a_message_sees_why_it_failed_and_replays_it(
     assert store.read_sync(lambda tx: get_message(tx, message.key)).state is MessageState.MAPPED
 
 
-NO_PAGE = {
-    "/static/{name}",
-    "/live",
-    "/rows",
-    "/certificates.ics",
-    "/certificates.csv",
-    "/audit.csv",
-    "/audit.jsonl",
-    "/access.csv",
-    "/access.jsonl",
-    "/api/v1/exchanges",
-    "/api/v1/exchanges/{key}",
-    "/login/oidc",
-}
-"""Files, fragments and data for programs; and a door that only leads elsewhere (`test_people.py` goes through it)."""
-
-
-async def places_of(page: Any, seeder: Any, stuck: Any) -> dict[str, tuple[str, ...]]:
-    """Per route that has a pattern the addresses to look at."""
-    exchange, message = stuck
-    event = seeder.event(exchange, type="other.event")
-    await page.open("/attention")
-    cause = await page.run("document.querySelector('.causes a').getAttribute('href')")
-    await page.open("/partners")
-    agreement = await page.run("document.querySelector('a[href^=\"/agreements/\"]').getAttribute('href')")
-    return {
-        "/exchanges/{key}": (f"/exchanges/{exchange.key}",),
-        "/mend/{action}/{key}": (f"/mend/replay/{message.key}",),
-        "/messages/{key}": (f"/messages/{message.key}",),
-        "/messages/{key}/explanation": (f"/messages/{message.key}/explanation",),
-        "/events/{key}": (f"/events/{event.key}",),
-        "/attention/{cause}": (cause,),
-        "/agreements/{cpa}": (agreement,),
-        "/login/{token}": ("/login/none",),
-        "/jobs": ("/jobs", "/jobs?state=ready", "/jobs?state=leased"),
-    }
-
-
-async def every_page(page: Any, seeder: Any, stuck: Any) -> list[str]:
-    """The address of every page that the table of routes has; one that this does not know fails the test."""
-    places = await places_of(page, seeder, stuck)
-    found = ["/nowhere", "/exchanges?since=soon"]
-    for route in ROUTES:
-        if route.method == "GET" and route.path not in NO_PAGE:
-            plain = () if "{" in route.path else (route.path,)
-            assert places.get(route.path, plain), f"{route.path}: give an address of it in places_of"
-            found += places.get(route.path, plain)
-    return found
-
-
-@pytest.mark.parametrize(("language", "theme"), [("nl", "light"), ("en", "dark")])
-async def test_every_page_passes_axe_in_both_languages_and_themes(
-    page: Any, person: Any, stuck: Any, seeder: Any, language: str, theme: str
-) -> None:
-    seeder.arrived()
-    seeder.waiting()
-    await page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-    await page.open(f"/login?lang={language}")
-    found = {"/login": await page.violations()}
-    # Nobody sees all: the administrator does not unmask, the privacy officer does not mend.
-    await log_in(page, person, Role.ADMINISTRATOR, language)
-    for path in await every_page(page, seeder, stuck):
-        await page.open(path)
-        found[path] = await page.violations()
-    assert {path: broken for path, broken in found.items() if broken} == {}
-
-
-async def test_every_page_fits_a_phone(page: Any, person: Any, stuck: Any, seeder: Any) -> None:
-    await page.call(
-        "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
-    )
-    await log_in(page, person, Role.ADMINISTRATOR)
-    wide = {}
-    for path in await every_page(page, seeder, stuck):
-        await page.open(path)
-        width = await page.run("document.documentElement.scrollWidth")
-        if width > 320:
-            wide[path] = width
-    assert wide == {}
-
-
 async def test_keyboard_reaches_everything_that_can_be_used(page: Any, person: Any, stuck: Any) -> None:
     """Tab goes through every link, button and field of a message's page, in the order in which they stand."""
     await log_in(page, person, Role.ADMINISTRATOR)
@@ -180,10 +98,11 @@ async def test_administrator_uploads_an_agreement_and_sees_it_used(
     assert (own_folder / "cpa-new.xml").is_file()
 
 
-async def test_operator_pings_a_partner(page: Any, person: Any) -> None:
+@pytest.mark.usefixtures("in_force")
+async def test_operator_tests_the_connection_with_a_partner(page: Any, person: Any) -> None:
     await log_in(page, person, Role.OPERATOR)
     await page.open("/partners")
-    await page.click('form[action$="/ping"] button')
+    await page.click('form[action$="/test"] button')
     assert "De partner is niet bereikt." in await page.text()
     assert await page.violations() == []
 

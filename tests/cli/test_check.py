@@ -472,3 +472,42 @@ def test_without_a_file_of_lists_an_address_to_fetch_them_from_is_enough(check: 
     assert "revocation lists" in told(check(without), "certificates", "warning")
     urls = ("[hub]\n", '[trust]\ncrl_urls = ["http://crl.example/latest.crl"]\n[hub]\n')
     assert "revocation lists" not in str(check(urls)), "the edits add up"
+
+
+OIDC = """
+login = "oidc"
+[console.oidc]
+issuer = "https://login.example"
+client_id = "brug"
+client_secret_file = "oidc.secret"
+trust = "{trust}"
+[[console.oidc.roles]]
+claim = "groups"
+value = "brug"
+role = "operator"
+"""
+HOOK = """
+[[alerts.webhooks]]
+name = "meldkamer"
+url = "https://meldkamer.example/"
+secret_file = "hook.txt"
+"""
+
+
+def test_files_of_the_identity_provider_that_cannot_be_used_are_found(check: Check, home: Path) -> None:
+    (home / "notes.txt").write_text("not a certificate")
+    found = check(("[hub]\n", OIDC.format(trust="notes.txt") + "[hub]\n"), code=1)
+    assert "oidc.secret cannot be read" in told(found, "settings")
+    assert "notes.txt is no PEM file" in told(found, "settings")
+
+
+def test_good_files_of_the_identity_provider_are_no_finding(check: Check, home: Path) -> None:
+    (home / "oidc.secret").write_text("s3cret\n")
+    found = check(("[hub]\n", OIDC.format(trust="trust.pem") + "[hub]\n"))
+    assert "oidc" not in told(found, "settings", "warning")
+
+
+def test_alert_channel_whose_secret_is_empty_is_a_warning(check: Check, home: Path) -> None:
+    (home / "hook.txt").write_text("\n")
+    found = check(("[hub]\n", HOOK + "[hub]\n"))
+    assert "hook.txt holds no single line" in told(found, "settings", "warning")

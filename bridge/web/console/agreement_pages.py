@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bridge.ebms.cpa_lint import Finding, explain_cpa, lint_cpa
+from bridge.ebms.cpa_lint import Finding, lint_cpa
 from bridge.ebms.cpa_model import Agreement, PartyInfo
 from bridge.ebms.keys import fingerprint_sha256, subject_text
 from bridge.errors import ConfigError
@@ -27,6 +27,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.mend_model import CannotMend, check_reason
 from bridge.flow.reload import take_agreements
 from bridge.web.console.accounts import audit
+from bridge.web.console.agreement_words import agreement_view, finding_view
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
@@ -57,8 +58,8 @@ async def show_agreement(request: web.Request) -> web.Response:
         cpa_id=found[0].cpa_id,
         agreements=[
             {
-                "lines": explain_cpa(agreement),
-                "findings": [finding_view(finding) for finding in _findings(bridge, agreement)],
+                "told": agreement_view(agreement, lens),
+                "findings": [finding_view(found, lens.words) for found in _findings(bridge, agreement)],
                 "parties": [_party_view(party, lens) for party in agreement.parties],
             }
             for agreement in found
@@ -149,7 +150,7 @@ def _list(request: web.Request, *, problem: str, status: HTTPStatus) -> web.Resp
 async def _check_page(
     request: web.Request, octets: bytes, *, problem: str, status: HTTPStatus
 ) -> web.Response:
-    bridge = request.app[BRIDGE]
+    bridge, lens = request.app[BRIDGE], lens_of(request)
     findings, agreement, plans, unreadable = await asyncio.to_thread(_look, bridge, octets)
     return page(
         request,
@@ -158,9 +159,9 @@ async def _check_page(
         page="partners",
         problem=problem or unreadable,
         usable=is_usable(findings),
-        findings=[finding_view(finding) for finding in findings],
+        findings=[finding_view(finding, lens.words) for finding in findings],
         cpa_id=agreement.cpa_id if agreement else "",
-        lines=explain_cpa(agreement) if agreement else (),
+        told=agreement_view(agreement, lens) if agreement else None,
         unchanged=any(plan.action == "unchanged" for plan in plans.values()),
         choices=[(name, plan) for name, plan in plans.items() if plan.changes],
         document=b64encode(octets).decode(),
@@ -189,17 +190,9 @@ def _look(
     return findings, agreement, plans, ""
 
 
-def finding_view(finding: Finding) -> dict[str, str]:
-    """A finding of the judge of agreements, with the tone of its mark."""
-    tone = {"error": "failed", "warning": "waiting"}.get(str(finding.level), "info")
-    return {"tone": tone, "level": str(finding.level), "where": finding.where, "text": finding.text}
-
-
 def _party_view(party: PartyInfo, lens: Lens) -> dict[str, Any]:
     return {
         "name": party.name or str(party),
-        "ids": ", ".join(party_id.value for party_id in party.party_ids),
-        "endpoint": party.default_channel.transport.endpoint_url("allPurpose") or "",
         "certificates": [
             {
                 "id": named.cert_id,

@@ -5,8 +5,9 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from bridge.config import Condition
 from bridge.flow.mend import Actor
-from bridge.web.console.attention import cause_views
+from bridge.web.console.attention import cause_views, condition_key
 from bridge.web.console.overview import SLOW, SOON, certificates_in_use, find_overview
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.state import BRIDGE, NOW, STORE
@@ -14,6 +15,7 @@ from bridge.web.console.views import Lens, took_text
 from bridge.web.console.visitor import visitor_of
 
 SHOWN = 8
+MOST_LINES = 5
 
 
 def actor_of(request: web.Request) -> Actor:
@@ -60,9 +62,16 @@ async def show_now(request: web.Request) -> web.Response:
         slow=found.slow,
         slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),
         slow_minutes=int(SLOW.total_seconds() // 60),
-        problems=[f"{name}: {line}" for name, lines in bridge.problems.items() for line in lines],
+        problems=[_problem(name, lines, lens) for name, lines in bridge.problems.items() if lines],
         endings=[{"ending": ending, "moment": lens.moment(ending.ends)} for ending in endings],
     )
+
+
+def _problem(name: str, lines: tuple[str, ...], lens: Lens) -> dict[str, object]:
+    """A change that was not taken up, in words, with what was recorded of it."""
+    key = condition_key(lens.words, str(Condition.SETTINGS_REFUSED), name, {})
+    title = lens.words(f"condition.{key}.title", what=name, count=len(lines))
+    return {"title": title, "lines": lines[:MOST_LINES]}
 
 
 def _href(partner: str, **values: str) -> str:

@@ -121,6 +121,7 @@ async def show_exchange(request: web.Request) -> web.Response:
     return page(
         request,
         "exchange.html",
+        page="exchanges",
         stall=stall,
         json_href=f"/api/v1/exchanges/{key}",
         view=exchange_view(dossier, lens),

@@ -1,25 +1,26 @@
-"""Partners: how they fare, what was agreed with them, and pausing, resuming or pinging them."""
+"""Partners: how they fare, what was agreed with them, and pausing, resuming or testing them."""
 
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy import Connection
 
 from bridge.config import PartnerSettings
-from bridge.errors import BridgeError
+from bridge.errors import ConfigError
 from bridge.flow import mend
+from bridge.flow.acceptance import Verdict, last_test, try_partner
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import CannotMend
-from bridge.flow.ping import ping
+from bridge.flow.ping import PATIENCE
 from bridge.store.channels import list_channels
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
-from bridge.store.rows import ExchangeDirection
-from bridge.web.console.accounts import audit
+from bridge.store.rows import Channel, ExchangeDirection
 from bridge.web.console.now_pages import actor_of
-from bridge.web.console.render import lens_of, page
+from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
-from bridge.web.console.state import BRIDGE, NOW, STORE
-from bridge.web.console.views import Lens, Moment
+from bridge.web.console.state import BRIDGE, STORE
+from bridge.web.console.views import Lens, Mark, Moment
 
 HUB = "hub"
 
@@ -36,21 +37,18 @@ async def resume(request: web.Request) -> web.Response:
     return await _hold(request, pausing=False)
 
 
-async def ping_partner(request: web.Request) -> web.Response:
-    """Ask the partner's MSH whether it is there; waits some seconds for its answer."""
-    bridge, store, by = request.app[BRIDGE], request.app[STORE], actor_of(request)
+async def try_connection(request: web.Request) -> web.Response:
+    """The part of the acceptance test that sends no message: TLS and a Ping. Waits some seconds for an answer."""
+    bridge = request.app[BRIDGE]
     partner = _partner(bridge, request.match_info["party"])
-    now = request.app[NOW]()
-    await store.write(
-        lambda tx: audit(
-            tx, who=by.name, role=by.role, action="partner.pinged", target=partner.party_id, at=now
-        )
-    )
+    reason = words_of(request)("partners.ping")
     try:
-        asked = await ping(bridge, partner)
-    except BridgeError as error:
-        return await _partners(request, about=partner.party_id, said="unreachable", why=str(error))
-    return await _partners(request, about=partner.party_id, said=asked.reached, why=asked.reason)
+        (check,) = await try_partner(
+            bridge, partner, trial=None, within=PATIENCE, by=actor_of(request), reason=reason
+        )
+    except ConfigError as error:
+        return await _partners(request, about=partner.party_id, said="untestable", why=str(error))
+    return await _partners(request, about=partner.party_id, why=check.text)
 
 
 async def _hold(request: web.Request, *, pausing: bool) -> web.Response:
@@ -74,12 +72,16 @@ def _partner(bridge: Bridge, party: str) -> PartnerSettings:
 
 
 async def _partners(request: web.Request, *, about: str = "", said: str = "", why: str = "") -> web.Response:
-    """Every partner and the hub. `said` is what came of asking one of them."""
+    """Every partner and the hub. `said` and `why` are what came of asking one of them."""
     bridge, lens = request.app[BRIDGE], lens_of(request)
     parties = [partner.party_id for partner in bridge.settings.partners]
-    channels, seen = await request.app[STORE].read(
-        lambda tx: ({c.endpoint: c for c in list_channels(tx)}, {p: _last_seen(tx, p, lens) for p in parties})
-    )
+
+    def look(tx: Connection) -> tuple[dict[str, Channel], dict[str, Any], dict[str, Any]]:
+        channels = {channel.endpoint: channel for channel in list_channels(tx)}
+        seen = {party: _last_seen(tx, party, lens) for party in parties}
+        return channels, seen, {party: _tested(tx, party, lens) for party in parties}
+
+    channels, seen, tested = await request.app[STORE].read(look)
     ends = [(p.party_id, p.name, p.party_id, ", ".join(p.events)) for p in bridge.settings.partners]
     ends.append((HUB, lens.words("hub"), bridge.settings.hub.base_url, ""))
     return page(
@@ -100,6 +102,7 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
                 "agreements": _agreements(bridge, party),
                 "endpoints": _endpoints(bridge, party),
                 "seen": seen.get(party, {}),
+                "tested": tested.get(party),
                 "pings": party != HUB,
             }
             for party, name, id, events in ends
@@ -115,6 +118,26 @@ def _last_seen(tx: Connection, party: str, lens: Lens) -> dict[str, Moment]:
         for exchange in list_exchanges(tx, wanted, limit=1):
             found[str(direction)] = lens.moment(exchange.started_at)
     return found
+
+
+def _tested(tx: Connection, party: str, lens: Lens) -> dict[str, Any] | None:
+    """The last acceptance test, whole or in part, with a mark and words per check."""
+    found = last_test(tx, party)
+    if found is None:
+        return None
+    tones = {Verdict.OK: "ok", Verdict.NOTE: "waiting", Verdict.FAILED: "failed"}
+    return {
+        "at": lens.moment(found.at),
+        "by": found.by,
+        "checks": [
+            {
+                "name": lens.words(f"check.{name}.name"),
+                "mark": Mark(tone=tones[verdict], word=lens.words(f"check.verdict.{verdict}")),
+                "text": lens.words(f"check.{name}.{verdict}"),
+            }
+            for name, verdict in found.outcomes
+        ],
+    }
 
 
 def _endpoints(bridge: Bridge, party: str) -> list[str]:

@@ -68,7 +68,7 @@ ROUTES: Sequence[Route] = (
     _get("/partners", partner_pages.show_partners, Right.LOOK),
     _post("/partners/{party}/pause", partner_pages.pause, Right.MEND),
     _post("/partners/{party}/resume", partner_pages.resume, Right.MEND),
-    _post("/partners/{party}/ping", partner_pages.ping_partner, Right.MEND),
+    _post("/partners/{party}/test", partner_pages.try_connection, Right.MEND),
     _get("/agreements", agreement_pages.show_agreements, Right.LOOK),
     _post("/agreements/check", agreement_pages.check_agreement, Right.SETUP),
     _post("/agreements/import", agreement_pages.do_import, Right.SETUP),

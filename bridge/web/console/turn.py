@@ -54,10 +54,18 @@ def whose_turn(exchange: Exchange, messages: Iterable[Message], events: Iterable
     turns = {_MESSAGE_TURN[m.state] for m in messages if m.state in _MESSAGE_TURN}
     turns |= {_EVENT_TURN[e.state] for e in events if e.state in _EVENT_TURN}
     if exchange.state == ExchangeState.ATTENTION:
-        if reason_key(exchange, messages, events) in SENDERS:
-            return Turn.PARTNER
+        by_reason = _turn_of_reason(reason_key(exchange, messages, events))
+        if by_reason is not None:
+            return by_reason
         turns = (turns & {Turn.INTEGRATOR, Turn.OPERATOR, Turn.PARTNER}) or {Turn.OPERATOR}
     return next((turn for turn in _URGENCY if turn in turns), Turn.BRIDGE)
+
+
+def _turn_of_reason(key: str) -> Turn | None:
+    """A parked message is the integrator's turn, but not when its mapping has nothing to do with it."""
+    if key in SENDERS:
+        return Turn.PARTNER
+    return Turn.OPERATOR if key in OPERATORS else None
 
 
 def reason_key(exchange: Exchange, messages: Iterable[Message], events: Iterable[Event]) -> str:
@@ -79,6 +87,9 @@ def _ruled(reason: str) -> str | None:
     for start, key in _STARTS.items():
         if reason.startswith(start):
             return key
+    for part, key in _PARTS.items():
+        if part in reason:
+            return key
     for rule in _RULE.findall(reason):
         if rule in RULE_KEYS:
             return RULE_KEYS[rule]
@@ -92,8 +103,17 @@ _STARTS = {
     "no mapping takes": "no_mapping",
     "no acknowledgment came": "unacknowledged",
     "FUNCTIONEEL": "functional",
+    "its reference number was used before": "number_reused",
+    "the partner's system answered": "answered",
+    "the message has no payload": "unreadable",
+    "the payload is not readable XML": "unreadable",
 }
 """How the flows begin a reason that names no rule."""
+_PARTS = {
+    "the bridge translates nothing more for it": "migrated",
+    "the attachment is not at hand": "attachment",
+}
+"""What a reason says somewhere, whatever comes before it."""
 _EVENT_KEYS = {EventState.REFUSED: "event_refused"}
 
 NAMES_PERSON = "SOH-64"
@@ -112,16 +132,24 @@ RULE_KEYS: Mapping[str, str] = {
     "M910": "odd",
     "M911": "odd",
     "M919": "odd",
-    "M930": "missing",
-    "M932": "code",
+    "M930": "made",
+    "M931": "made",
+    "M932": "made",
     "M933": "source",
     "M935": "no_request",
+    "M940": "schema",
+    "M941": "made",
     NAMES_PERSON: "nobody",
 }
 """Rules that a message can break → how that is explained."""
 
-SENDERS = frozenset({"missing", "odd", "nobody"})
+SENDERS = frozenset({"missing", "odd", "nobody", "schema", "unreadable"})
 """Explanations by which the sender of the message has to act first, not whoever makes the mappings."""
+OPERATORS = frozenset({"number_reused", "migrated", "answered", "made", "attachment"})
+"""Explanations by which a person decides or calls somebody; no mapping would change it."""
+
+STARTED_KEYS = frozenset({*_STARTS.values(), *_PARTS.values(), *RULE_KEYS.values(), "profile"})
+"""Every explanation that a reason can lead to; the catalogues have words for each."""
 
 EBMS_CODES = frozenset(
     {

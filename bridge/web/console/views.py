@@ -154,6 +154,8 @@ class StepView:
     mark: Mark
     details: tuple[Fact, ...]
     by: str
+    help: str = ""
+    """What it means, where the title does not say it all."""
     href: str = ""
     """Where what was sent or received in this step is opened."""
 
@@ -190,12 +192,27 @@ def _step(step: Step, lens: Lens, *, moment: Moment, new_day: bool, after: timed
         mark=Mark(tone=tone, word=words(f"outcome.{tone}")),
         details=_details(step.detail, lens),
         by="" if step.by == "bridge" else step.by,
+        help=words.find(f"step.help.{step.what}") or "",
     )
 
 
 _FIRST = ("message_id", "event_id", "interactie_id")
 _LAST = ("note", "notes", "reason")
-_SENTENCES = frozenset({"answer", "attempt", "note", "notes", "reason", "way"})
+_SENTENCES = frozenset(
+    {
+        "answer",
+        "attempt",
+        "findings",
+        "level",
+        "note",
+        "notes",
+        "outcome",
+        "reason",
+        "time_from",
+        "told",
+        "way",
+    }
+)
 _PARTIES = frozenset({"from_party", "to_party"})
 
 
@@ -206,11 +223,18 @@ def _details(detail: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
     return tuple(
         Fact(
             label=lens.words.find(f"detail.{name}") or name.replace("_", " "),
-            text=_party(detail[name], None, lens) if name in _PARTIES else detail[name],
+            text=_said(name, detail[name], lens),
             code=name not in _SENTENCES | _PARTIES,
         )
         for name in filled
     )
+
+
+def _said(name: str, text: str, lens: Lens) -> str:
+    """A detail in words: a party by its name, and what the flows always say alike in the reader's language."""
+    if name in _PARTIES:
+        return _party(text, None, lens)
+    return lens.words.find(f"said.{text}") or text
 
 
 def seconds_text(span: timedelta) -> str:
@@ -417,6 +441,8 @@ class ExchangeView:
     events: tuple[RecordView, ...]
     related: tuple[Line, ...]
     more: bool
+    held: bool = False
+    """A message waits for an earlier one of its conversation."""
     actions: tuple[str, ...] = ()
 
 
@@ -454,4 +480,5 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
         actions=_exchange_actions(exchange, messages),
         related=tuple(line_of(other, lens) for other in dossier.related),
         more=dossier.more,
+        held=any(message.state is MessageState.HELD for message in messages),
     )

@@ -273,6 +273,14 @@ def bridge(whole: tuple[Bridge, Path], tmp_path: Path) -> Iterator[Bridge]:
 
 
 @pytest.fixture
+def in_force(bridge: Bridge) -> None:
+    """The agreements began before the moment of the tests, whatever the day on which they were made."""
+    began = NOW - timedelta(days=30)
+    found = tuple(replace(agreement, start=began) for agreement in bridge.agreements.agreements)
+    bridge.agreements = replace(bridge.agreements, agreements=found)
+
+
+@pytest.fixture
 def store(bridge: Bridge) -> Store:
     return bridge.store
 

@@ -1,6 +1,7 @@
 """The pages that mend: what they show, who may use them, and what is written down."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from bridge.demo import MAPPINGS, SAMPLE
 from bridge.demo import POLICE as REAL_POLICE
+from bridge.flow.acceptance import TESTED
 from bridge.flow.causes import mend_exchange
 from bridge.flow.jobs import make_worker
 from bridge.flow.mend import Actor
+from bridge.flow.mend_model import write_audit
 from bridge.hub.bsn import is_bsn
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.channels import find_channel, note_failure, pause
@@ -343,18 +346,43 @@ async def test_unknown_partner_is_not_paused(browser: Any) -> None:
     await browser.post("/partners/nobody/pause", page="/partners", status=404, reason="x")
 
 
+@pytest.mark.usefixtures("in_force")
 async def test_partner_that_is_away_is_said_to_be_unreached(browser: Any, store: Store) -> None:
-    page, _ = await browser.post(f"/partners/{REAL_POLICE.oin}/ping", page="/partners", status=200)
+    page, _ = await browser.post(f"/partners/{REAL_POLICE.oin}/test", page="/partners", status=200)
     assert "De partner is niet bereikt." in page
-    assert actions(store)[-1][0] == "partner.pinged"
+    assert actions(store)[-1][0] == "partner.tested"
+
+
+async def test_partners_page_tells_how_the_last_acceptance_test_went(
+    browser: Any, bridge: Any, store: Store
+) -> None:
+    party, by = REAL_POLICE.oin, Actor(name="anna", role="operator")
+    assert "Nog niet getest." in await browser.get("/partners")
+    outcome = "ping: ok; message: ok; repeat: failed"
+    store.write_sync(lambda tx: write_audit(tx, bridge, by, TESTED, party, "go live", outcome=outcome))
+    page = await browser.get("/partners")
+    assert "door anna" in page
+    assert "De partner antwoordde." in page
+    assert "Niet opnieuw bevestigd" in page
+
+
+async def test_partner_without_an_agreement_cannot_be_tested(browser: Any, bridge: Any) -> None:
+    bridge.agreements = replace(bridge.agreements, agreements=())
+    page, _ = await browser.post(f"/partners/{REAL_POLICE.oin}/test", page="/partners", status=200)
+    assert "geen overeenkomst van kracht" in page
+
+
+async def test_only_who_mends_tests_a_partner(enter: Any) -> None:
+    viewer = await enter(Role.VIEWER)
+    await viewer.post(f"/partners/{REAL_POLICE.oin}/test", page="/account", status=403)
 
 
 async def test_agreement_is_told_in_words(browser: Any) -> None:
     link = re.search(r'href="(/agreements/[^"]+)"', await browser.get("/partners"))
     assert link
     page = await browser.get(link[1])
-    assert "acknowledgment" in page
-    assert "up to 21 attempts" in page
+    assert "ondertekend, als eigen bericht" in page
+    assert "hoogstens 21, telkens na 2 seconden" in page
     await browser.get("/agreements/none", status=404)
 
 

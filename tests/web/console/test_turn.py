@@ -59,3 +59,40 @@ def test_reason_without_a_code_is_explained_by_the_state_that_stopped(seeder: An
     message = seeder.message(exchange, state=MessageState.PARKED)
     assert reason_key(exchange, [message], []) == "parked"
     assert reason_key(exchange, [], []) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("reason", "key", "turn"),
+    [
+        (
+            "its reference number was used before, in message a@b, for other content; replay it to send it on",
+            "number_reused",
+            Turn.OPERATOR,
+        ),
+        (
+            "Politie migrated on 2026-01-01: the bridge translates nothing more for it; this message is kept",
+            "migrated",
+            Turn.OPERATOR,
+        ),
+        ("M940 at jz:object: an element is missing at the end (XSD rule x)", "schema", Turn.PARTNER),
+        ("the payload is not readable XML: unclosed", "unreadable", Turn.PARTNER),
+        ("M932 at jz:bijlage: the attachment is not at hand", "attachment", Turn.OPERATOR),
+        ("M930 at jz:object: no value", "made", Turn.OPERATOR),
+        ("the partner's system answered Fo01", "answered", Turn.OPERATOR),
+        ("M901: no mapping", "no_mapping", Turn.INTEGRATOR),
+    ],
+)
+def test_parked_message_is_the_turn_of_whom_its_reason_names(
+    seeder: Any, reason: str, key: str, turn: Turn
+) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION, reason)
+    message = seeder.message(exchange, state=MessageState.PARKED, reason=reason)
+    assert reason_key(exchange, [message], []) == key
+    assert whose_turn(exchange, [message], []) is turn
+
+
+def test_message_whose_predecessor_did_not_come_is_the_operators_turn(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION, "waits for number 2 of the conversation")
+    message = seeder.message(exchange, state=MessageState.OVERDUE)
+    assert reason_key(exchange, [message], []) == "overdue"
+    assert whose_turn(exchange, [message], []) is Turn.OPERATOR
