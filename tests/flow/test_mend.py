@@ -426,7 +426,7 @@ async def test_rejected_event_is_offered_anew_by_a_replay(room: Room) -> None:
 
 
 async def test_older_message_does_not_put_newer_data_back(room: Room, parked: Message) -> None:
-    await room.received()
+    await room.received(payload=SAMPLE.read_bytes().replace(b"demo-2026-11-000042", b"demo-2026-11-000043"))
     done = await replay(room.bridge, parked.key, dry_run=False, by=ANNA, reason="x")
     about = next(effect for effect in done.effects if effect.kind is EffectKind.RESOURCE_NEWER)
     versions = room.read(lambda tx: versions_of(tx, about.title, about.id))

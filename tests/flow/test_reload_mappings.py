@@ -79,7 +79,8 @@ async def test_mapping_with_a_lint_error_leaves_the_former_set_in_use(running: W
         await watch.look()
     assert running.bridge.mappings is before
     assert "did you mean jz:datumIncident?" in "\n".join(running.bridge.problems[MAPPINGS])
-    assert [line["event"] for line in logs] == ["mappings.not_taken_up"]
+    told = [line["event"] for line in logs if line["event"].startswith("mappings")]
+    assert told == ["mappings.not_taken_up"]
 
 
 async def test_mapping_with_a_failing_case_leaves_the_former_set_in_use(running: World, folder: Path) -> None:
