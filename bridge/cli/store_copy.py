@@ -9,7 +9,7 @@ import typer
 
 from bridge.cli.assemble import utc_now
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import print_documents, print_facts
+from bridge.cli.output import busy, print_documents, print_facts
 from bridge.config import load_settings
 from bridge.store.backup import Backup, make_backup, restore_backup
 from bridge.store.engines import read_url
@@ -26,7 +26,10 @@ def backup(
     Keys are not in it: keep the master key and the person key elsewhere.
     Example: bridge store backup --out /backup/bridge-2026-11-23
     """
-    _tell(_facts(make_backup(load_settings(config).store.url, out)), json)
+    url = load_settings(config).store.url
+    with busy("Copying the store"):
+        made = make_backup(url, out)
+    _tell(_facts(made), json)
 
 
 def restore(
@@ -43,7 +46,9 @@ def restore(
     Example: bridge store restore /backup/bridge-2026-11-23
     """
     url = load_settings(config).store.url
-    _tell(_facts(restore_backup(url, file, replace=replace, at=utc_now())), json)
+    with busy("Putting the backup in place"):
+        made = restore_backup(url, file, replace=replace, at=utc_now())
+    _tell(_facts(made), json)
 
 
 def move(
@@ -58,7 +63,9 @@ def move(
     Stop the bridge first; then write the new url in the settings and start it.
     Example: bridge store move --to postgresql+psycopg://bridge@db.example.nl/bridge
     """
-    moved = move_store(load_settings(config).store.url, to, at=utc_now())
+    url = load_settings(config).store.url
+    with busy("Moving the store and comparing every row"):
+        moved = move_store(url, to, at=utc_now())
     shown = read_url(to).render_as_string(hide_password=True)
     facts = {"store": shown, "setAside": moved.set_aside, "rows": sum(moved.rows.values())}
     _tell(facts | ({"tables": dict(moved.rows)} if json else {}), json)

@@ -12,7 +12,7 @@ import typer
 from bridge.cli.assemble import load_person_key, utc_now
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
+from bridge.cli.output import busy, local_time, print_documents, print_facts, print_table, tell
 from bridge.flow.agreements import load_agreements
 from bridge.flow.purge import batches, needs_of, retention_of
 from bridge.store.chain import Tampering, Verification, digest_at
@@ -41,7 +41,7 @@ def verify(
     Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed.
     Example: bridge store verify --head 1824:9f86d081884c7d65
     """
-    with open_store(config) as opened:
+    with open_store(config) as opened, busy("Checking the journal"):
         check, found = _verified(opened.store)
         if head is not None:
             found += _check_head(opened.store, head)
@@ -68,7 +68,7 @@ def purge(
     """
     if not dry_run and not reason:
         raise typer.BadParameter("say why, or take --dry-run", param_hint="--reason")
-    with open_store(config) as opened:
+    with open_store(config) as opened, busy("Looking for content whose retention is over"):
         rows = _planned(opened) if dry_run else _purged(opened, reason or "")
         now, retention = utc_now(), retention_of(opened.settings.retention)
         kept = opened.store.read_sync(lambda tx: count_kept(tx, retention, now=now))
@@ -131,9 +131,10 @@ def rekey(
             raise typer.BadParameter("the settings give no store.encryption.key_file", param_hint="--config")
         at = utc_now()
         number = opened.store.write_sync(lambda tx: begin_rotation(tx, sealer, at=at))
-        done = _reseal_all(opened.store, sealer)
-        time.sleep(wait)
-        done += _reseal_all(opened.store, sealer)
+        with busy("Encrypting anew"):
+            done = _reseal_all(opened.store, sealer)
+            time.sleep(wait)
+            done += _reseal_all(opened.store, sealer)
     told = {"dataKey": number, "encrypted": done}
     if json:
         print_documents([told])

@@ -105,7 +105,7 @@ async def scene(bridge: Any, in_force: None, seeder: Any, store: Any) -> dict[st
         reason="FUNCTIONEEL: Onbekende ontvanger",
         body=EVENT.read_bytes(),
     )
-    for number, outcome in enumerate((AccessOutcome.DENIED, AccessOutcome.ALLOWED, AccessOutcome.ALLOWED)):
+    for number, outcome in enumerate((AccessOutcome.ALLOWED, AccessOutcome.ALLOWED, AccessOutcome.DENIED)):
         store.write_sync(lambda tx, n=number, o=outcome: add_access(tx, lookup(seeder, n, o)))
     late = "no acknowledgment came in 5 attempts before TimeToLive"
     silent = seeder.exchange(
@@ -133,7 +133,7 @@ async def scene(bridge: Any, in_force: None, seeder: Any, store: Any) -> dict[st
     run = await start_run(
         bridge, cause_of("no mapping"), RunWhat.MEND, limit=5, by=ANNA, reason="koppeling is aangevuld"
     )
-    await store.write(lambda tx: note_failure(tx, POLICE_ID, reason="no answer", at=NOW))
+    await store.write(lambda tx: note_failure(tx, POLICE_ID, reason="it does not answer", at=NOW))
     outcome = "ping: ok; message: ok; repeat: ok; status: note"
     store.write_sync(
         lambda tx: write_audit(tx, bridge, ANNA, TESTED, POLICE_ID, "aansluiten", outcome=outcome)
@@ -157,7 +157,7 @@ async def scene(bridge: Any, in_force: None, seeder: Any, store: Any) -> dict[st
 
 def lookup(seeder: Any, number: int, outcome: AccessOutcome) -> Access:
     """One decision about a lookup at the source."""
-    at = NOW - timedelta(minutes=number)
+    at = NOW - timedelta(minutes=3 - number)
     denied = outcome is AccessOutcome.DENIED
     return Access(
         key=seeder.keys(at),

@@ -19,5 +19,12 @@ def test_every_command_says_what_it_does() -> None:
         assert section.split("```\n")[2].strip(), section.partition("\n")[0]
 
 
+def test_every_command_gives_an_example() -> None:
+    without = [
+        s.partition("\n")[0] for s in commands_page().split("\n## ")[1:] if "Example: `bridge " not in s
+    ]
+    assert without == []
+
+
 def test_hidden_names_are_left_out() -> None:
     assert "cpa generate" not in commands_page()

@@ -54,7 +54,11 @@ async def show_now(request: web.Request) -> web.Response:
             for flow in found.flows
         ],
         channels=[
-            {"name": lens.name(channel.endpoint), "channel": channel, "reason": channel.reason or ""}
+            {
+                "name": lens.name(channel.endpoint),
+                "channel": channel,
+                "reason": lens.words.find(f"said.{channel.reason}") or channel.reason or "",
+            }
             for channel in found.channels
         ],
         dead_jobs=found.dead_jobs,
