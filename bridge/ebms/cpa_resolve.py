@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.ebms.cpa_model import ActionBinding, Agreement, CollaborationRole, PartyInfo
 from bridge.ebms.cpa_terms import (
@@ -174,6 +174,10 @@ def sender_verification(agreement: Agreement, *, sender: Party, action: str) -> 
     return None if party is None else signing_of(party.signal_channel(action).sender) or any_signing(party)
 
 
+UNDER_WAY = timedelta(days=5)
+"""How long a message may be under way: what counts where parties agreed nothing (section 12.5)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreements:
     """All agreements of an installation, also several versions of one cpaid; later in the tuple is newer."""
@@ -193,6 +197,20 @@ class Agreements:
             if wanted:
                 return max(reversed(wanted), key=_starts)
         return min(versions, key=_starts, default=None)
+
+    def find_for(self, cpa_id: CpaId, written: datetime, at: datetime) -> Agreement | None:
+        """The version that counts at `at` for a message that was written at `written`.
+
+        A message that was under way when a later version came into force keeps the former one, for so long that
+        nobody can choose a version that ended long ago.
+        """
+        current = self.find(cpa_id, at)
+        if current is None or not current.is_active(at) or current.is_dated(written):
+            return current
+        former = self.find(cpa_id, written)
+        if former is None or former.end is None or not former.is_active(written):
+            return current
+        return former if timedelta(0) <= at - former.end <= UNDER_WAY else current
 
     def own_side(self, agreement: Agreement, own_party_ids: frozenset[PartyId]) -> PartyInfo | None:
         """The party that we play; None when we are neither of the two, or both."""

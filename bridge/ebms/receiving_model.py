@@ -57,6 +57,8 @@ class Known:
     policy: ReceivingPolicy = field(default_factory=ReceivingPolicy)
     named_action: str | None = None
     """What stood in SOAPAction in place of "ebXML", when it was a bare word (`soap_action.py`)."""
+    succeeded: bool = False
+    """A later version of the agreement is in force now; this one was when the message was written."""
     in_response: bool = False
     """It stood in the HTTP response to a message of ours, whose receiver it comes from (`answers_in_response`)."""
     knows_ref: bool | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from opentelemetry.trace import SpanKind
@@ -19,6 +19,7 @@ from bridge import metrics
 from bridge.ebms import sending
 from bridge.ebms import signals as judgement
 from bridge.ebms.content import discard_content
+from bridge.ebms.cpa_model import Agreement
 from bridge.ebms.cpa_resolve import resolve, sender_verification
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.mime import read_package
@@ -60,13 +61,16 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outgoing:
-    """A message on its way out: its row, itself, its octets, and what the agreement says today."""
+    """A message on its way out: its row, itself, its octets, and what the agreement says."""
 
     row: MessageRow
     sent: Received
     headers: HeaderBlock
     content: Content
     terms: Terms
+    """Of the version of the agreement under which it was made."""
+    way: Terms
+    """Of the version in force now: where the partner is, and with which certificates."""
     best_effort_retries: int
 
     @property
@@ -74,12 +78,14 @@ class _Outgoing:
         return self.sent.message
 
     def state(self, attempts: int) -> sending.Sending:
+        schedule = sending.plan(self.terms, self.row.at, best_effort_retries=self.best_effort_retries)
         return sending.Sending(
             attempt=attempts,
             created=self.row.at,
             reliable=bool(self.message.ack_requested),
             synchronous=self.message.sync_reply is not None,
-            schedule=sending.plan(self.terms, self.row.at, best_effort_retries=self.best_effort_retries),
+            # As it stands in the octets, also when the agreement was replaced since.
+            schedule=replace(schedule, time_to_live=self.row.time_to_live),
         )
 
 
@@ -104,8 +110,8 @@ async def _go_on(
 ) -> Contact | None:
     now = bridge.now()
     sent = await asyncio.to_thread(read_sent_content, headers, content)
-    terms = _terms_now(bridge, sent.message)
-    if terms is None:
+    found = _terms(bridge, row, sent.message)
+    if found is None:
         await _without_agreement(bridge, job, row)
         return None
     partner = bridge.partner(sent.message.header.to_party)
@@ -114,7 +120,8 @@ async def _go_on(
         sent=sent,
         headers=headers,
         content=content,
-        terms=terms,
+        terms=found[0],
+        way=found[1],
         best_effort_retries=partner.best_effort_retries if partner else 0,
     )
     step = sending.after_time(outgoing.state(row.attempts), now=now)
@@ -192,9 +199,9 @@ async def _post(bridge: Bridge, outgoing: _Outgoing) -> PostAnswer:
         bridge,
         bridge.partner(header.to_party),
         own=own,
-        url=outgoing.terms.endpoint_url,
-        client_certificate=outgoing.terms.client_certificate,
-        server_certificate=outgoing.terms.server_certificate,
+        url=outgoing.way.endpoint_url,
+        client_certificate=outgoing.way.client_certificate,
+        server_certificate=outgoing.way.server_certificate,
     )
     return await bridge.post(route, outgoing.headers, outgoing.content)
 
@@ -376,12 +383,24 @@ async def _end(bridge: Bridge, job: Job, row: MessageRow, state: MessageState, r
         log_failure(row, state, reason=reason)
 
 
-def _terms_now(bridge: Bridge, message: Message) -> Terms | None:
-    """What the agreement in force says of this message; None when nothing lets us send it."""
-    header, now = message.header, bridge.now()
-    agreement = bridge.agreements.find(header.cpa_id, now)
-    if agreement is None or not agreement.is_active(now):
+def _terms(bridge: Bridge, row: MessageRow, message: Message) -> tuple[Terms, Terms] | None:
+    """The terms under which a message was made, and those of now for the way to the partner.
+
+    None when no version in force lets us send under this agreement any more. A later version that leaves the action
+    out does not hold up what was made before it.
+    """
+    cpa_id, now = message.header.cpa_id, bridge.now()
+    current = bridge.agreements.find(cpa_id, now)
+    if current is None or not current.is_active(now):
         return None
+    former = bridge.agreements.find(cpa_id, row.at)
+    of_now, made = _resolved(current, message), _resolved(former or current, message)
+    terms, way = made or of_now, of_now or made
+    return None if terms is None or way is None else (terms, way)
+
+
+def _resolved(agreement: Agreement, message: Message) -> Terms | None:
+    header = message.header
     terms = resolve(
         agreement,
         from_party=header.from_party,

@@ -485,8 +485,11 @@ def _known(bridge: Bridge, message: Message, request: Request, now: datetime) ->
         for partner in bridge.settings.partners
         for oin in partner.delivered_by
     }
+    header = message.header
+    agreement = bridge.agreements.find_for(header.cpa_id, header.timestamp, now)
     return Known(
-        agreement=bridge.agreements.find(message.header.cpa_id, now),
+        agreement=agreement,
+        succeeded=agreement is not bridge.agreements.find(header.cpa_id, now),
         own_parties=bridge.own_party_ids,
         peer=request.peer,
         named_action=request.named_action,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,8 +19,10 @@ from bridge.cli.serve import _partner_context
 from bridge.config import Settings, load_settings
 from bridge.demo import BRIDGE, CPA_ID, HUB, POLICE, write_settings
 from bridge.ebms.cpa_terms import EncryptionTerms
+from bridge.ebms.model import Message as EbmsMessage
 from bridge.ebms.model import Party
 from bridge.errors import ConfigError, StoreUnavailable
+from bridge.flow.agreement_import import import_agreement, side_of
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.reload import AGREEMENTS, Watch
 from bridge.flow.seal import _receiver_certificate
@@ -77,6 +81,80 @@ async def test_of_several_versions_the_one_in_force_counts(world: World) -> None
         assert found is (second if days == 3 else first)
     await world.work()
     assert MessageState.REFUSED not in [m.state for m in world.messages()]
+
+
+def import_version(world: World, choice: str, **replacing: str) -> None:
+    """As `bridge cpa import` and the console do; the running bridge takes it up at its next look."""
+    folder = world.bridge.settings.agreements.folder
+    (file,) = [path for path in folder.glob("*.xml") if path.stem == CPA_ID]
+    text = former = file.read_text(encoding="utf-8")
+    for element, value in replacing.items():
+        text, count = re.subn(rf"(<(?:\w+:)?{element}>)[^<]*<", rf"\g<1>{value}<", text)
+        assert count, element
+    import_agreement(
+        text.encode(),
+        folder,
+        side_of(world.bridge.own, production=False),
+        choice=choice,
+        expected=hashlib.sha256(former.encode()).hexdigest(),
+        now=world.clock(),
+    )
+
+
+def moment(world: World, **after: float) -> str:
+    return f"{world.clock() + timedelta(**after):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.mark.rule("DK-121")
+async def test_messages_under_way_keep_the_version_under_which_they_were_written(world: World) -> None:
+    """The operator ends the old version and puts the new one beside it; both sides have messages under way then."""
+    watch = Watch(world.bridge)
+    world.partner.misconduct.dropped = 1
+    ours = await send_out(world)
+    await world.work()
+    long_ago = world.clock() - timedelta(hours=1)
+    theirs = write(world, change=dated(long_ago))
+    import_version(world, "replace", End=moment(world, seconds=5))
+    import_version(world, "beside", Start=moment(world, seconds=6), End=moment(world, days=90), Retries="0")
+    await watch.look()
+    assert watch_problems(world) == ()
+    world.clock.forward(seconds=30)
+    assert (await post(world, theirs)).status == 204
+    assert (await post(world, write(world))).status == 204
+    await world.work()
+    await world.settled()
+    states = {m.message_id: m.state for m in world.messages()}
+    assert states.pop(ours.message_id) is MessageState.ACKNOWLEDGED, "its second attempt came, as was agreed"
+    assert set(states.values()) == {MessageState.MAPPED}
+    world.clock.forward(days=6)
+    await post(world, write(world, change=dated(long_ago)))
+    assert world.messages()[-1].state is MessageState.REFUSED, "nobody chooses a version that ended long ago"
+
+
+def watch_problems(world: World) -> tuple[str, ...]:
+    return tuple(world.bridge.problems.get(AGREEMENTS, ()))
+
+
+def dated(timestamp: datetime) -> Callable[[EbmsMessage], EbmsMessage]:
+    return lambda message: replace(message, header=replace(message.header, timestamp=timestamp))
+
+
+@pytest.mark.rule("DK-121")
+async def test_a_replaced_agreement_changes_where_a_message_goes_but_not_how_long_it_lives(
+    world: World,
+) -> None:
+    watch = Watch(world.bridge)
+    world.partner.misconduct.dropped = 99
+    ours = await send_out(world)
+    await world.work()
+    import_version(world, "replace", Retries="99")
+    await watch.look()
+    assert watch_problems(world) == ()
+    for _ in range(6):
+        await world.work(seconds=31)
+    (row,) = world.messages()
+    assert (row.message_id, row.state) == (ours.message_id, MessageState.EXPIRED)
+    assert row.time_to_live == ours.time_to_live
 
 
 # --- several keys and parties
