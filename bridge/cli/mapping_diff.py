@@ -66,14 +66,16 @@ def diff(
         raise typer.BadParameter("needs --config, and does not go with --corpus", param_hint="--last")
     before, after = load_folder(old), load_folder(new)
     messages = read_corpus(corpus, after) if last is None or config is None else read_history(config, last)
-    sets = before.compiled(), after.compiled()
+    old_set, new_set = sets = before.compiled(), after.compiled()
     changes = compare(*sets, messages, context=comparing_context)
-    gains = tuple(find_gains(*sets, messages))
-    shown = (*changes, *_only_gained(sets, messages, changes, gains))
+    gains = tuple(find_gains(old_set, new_set, messages))
+    losses = tuple(find_gains(new_set, old_set, messages))
+    shown = (*changes, *_only_seen(sets, messages, changes, (*gains, *losses)))
+    _tell_unmapped(sets, messages)
     if json:
-        print_documents(_document(change, gains, reveal) for change in shown)
+        print_documents(_document(change, gains, losses, reveal) for change in shown)
     else:
-        _print(changes, gains, len(messages), reveal)
+        _print(changes, gains, losses, len(messages), reveal)
     if gains:
         raise typer.Exit(1)
 
@@ -107,13 +109,20 @@ def read_history(config: Path, last: int) -> dict[str, etree._Element]:
     return dict(found.messages)
 
 
-def _only_gained(
+def _tell_unmapped(sets: tuple[MappingSet, MappingSet], messages: Mapping[str, etree._Element]) -> None:
+    """A message that neither set takes is the same before and after; that proves nothing."""
+    for name, root in messages.items():
+        if all(mappings.for_xml(str(root.tag)) is None for mappings in sets):
+            tell(f"{name} proves nothing: no mapping takes {etree.QName(root).localname}, before or after")
+
+
+def _only_seen(
     sets: tuple[MappingSet, MappingSet],
     messages: Mapping[str, etree._Element],
     changes: tuple[Change, ...],
     gains: tuple[Gain, ...],
 ) -> Iterator[Change]:
-    """Messages that become the same as before, and of which more people see something."""
+    """Messages that become the same as before, and of which more or fewer people see something."""
     known = {change.message for change in changes}
     for name in dict.fromkeys(gain.message for gain in gains if gain.message not in known):
         programs = [mappings.for_xml(str(messages[name].tag)) for mappings in sets]
@@ -121,13 +130,16 @@ def _only_gained(
         yield Change(message=name, old=old, new=new, differences=())
 
 
-def _document(change: Change, gains: tuple[Gain, ...], reveal: bool) -> dict[str, Any]:
+def _document(
+    change: Change, gains: tuple[Gain, ...], losses: tuple[Gain, ...], reveal: bool
+) -> dict[str, Any]:
     return {
         "message": change.message,
         "old": change.old,
         "new": change.new,
         "differences": [_difference(one, reveal) for one in change.differences],
         "gains": [gain.where for gain in gains if gain.message == change.message],
+        "losses": [loss.where for loss in losses if loss.message == change.message],
     }
 
 
@@ -136,7 +148,13 @@ def _difference(one: Difference, reveal: bool) -> dict[str, str]:
     return {"path": one.path, "change": values}
 
 
-def _print(changes: tuple[Change, ...], gains: tuple[Gain, ...], number: int, reveal: bool) -> None:
+def _print(
+    changes: tuple[Change, ...],
+    gains: tuple[Gain, ...],
+    losses: tuple[Gain, ...],
+    number: int,
+    reveal: bool,
+) -> None:
     for change in changes:
         if change.old != change.new:
             print_line(f"{change.message}: {change.old or 'no mapping'} → {change.new or 'no mapping'}")
@@ -148,12 +166,14 @@ def _print(changes: tuple[Change, ...], gains: tuple[Gain, ...], number: int, re
     if grouped:
         lines = [(place, len(found), found[0]) for place, found in grouped.items()]
         print_table(("place", "times", "for example"), lines, fold="for example")
-    if gains:
-        print_heading("More people would see")
-        places = _counted(gains, lambda gain: _ITEM.sub("/*", gain.where))
-        print_table(("where", "times"), [(where, count) for where, count in places.items()], fold="where")
+    for heading, found in (("More people would see", gains), ("Fewer people would see", losses)):
+        if found:
+            print_heading(heading)
+            places = _counted(found, lambda one: _ITEM.sub("/*", one.where))
+            print_table(("where", "times"), [(where, count) for where, count in places.items()], fold="where")
     tell(
-        f"{len(changes)} of {number} messages become something else; {len(gains)} values are gained lower down"
+        f"messages that become something else: {len(changes)} of {number}; "
+        f"values that more people see: {len(gains)}, that fewer see: {len(losses)}"
     )
 
 

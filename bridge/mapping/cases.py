@@ -48,7 +48,7 @@ from bridge.mapping.yamltree import Scalar, Sequence, Table, Tree, read_yaml
 Json = Any
 Judge = Callable[[Program, etree._Element], tuple[str, ...]]
 """What an outside judge, such as an XSD, has against a message; each with its place."""
-_GIVEN = ("xml", "event", "resource", "ref", "header", "self", "partner")
+_GIVEN = ("xml", "event", "answer", "resource", "ref", "header", "self", "partner")
 NAMESPACE = UUID("6f1c1f0e-0000-5000-8000-000000000001")
 PERSON_KEY = b"the key of the cases, not of any bridge"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -397,6 +397,29 @@ def test_diff_fails_when_a_lower_level_gains_a_value(judge: Any, folder: Path, t
     assert any("resource at level 1: incident" in gain for gain in gains)
 
 
+def test_diff_tells_what_fewer_people_would_see_and_does_not_fail_for_it(
+    judge: Any, folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path / "old")
+    edit(
+        tmp_path / "old" / MAPPING,
+        "resource: incident/locatie,",
+        "resource: incident/locatie, level: 1, because: proef,",
+    )
+    assert judge.run("mapping", "diff", str(tmp_path / "old"), str(folder)) == 0
+    assert "Fewer people would see" in judge.out
+    assert "resource at level 1: incident" in judge.out
+    assert "More people would see" not in judge.out
+
+
+def test_diff_names_a_message_that_no_mapping_takes(judge: Any, folder: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "other.xml").write_text("<other/>")
+    assert judge.run("mapping", "diff", str(folder), str(folder), "--corpus", str(corpus)) == 0
+    assert "other.xml proves nothing: no mapping takes other" in judge.err
+
+
 # --- show, record, new
 
 

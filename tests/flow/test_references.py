@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from lxml import etree
 
+from bridge.demo import MAPPINGS
 from bridge.flow.map import map_message
 from bridge.flow.mend import Actor, CannotMend, replay
 from bridge.flow.purge import start_purging
 from bridge.mapping.load import MappingSet
+from bridge.store.blobs import read_blob
 from bridge.store.jobs import claim_jobs
+from bridge.store.messages import ATTACHMENTS_FROM, payloads_of
 from bridge.store.rows import Direction, ExchangeState, Message, MessageState
 from tests.flow.conftest import World, compiled_mappings
 from tests.flow.letters import part, post, write
@@ -147,6 +153,24 @@ async def test_other_parts_make_another_message(care: World) -> None:
         assert (await post(care, letter)).status == 204
         await care.work()
     assert states(care) == [MessageState.MAPPED, MessageState.PARKED]
+
+
+async def test_a_part_that_calls_itself_by_a_digest_does_not_take_the_place_of_the_file(care: World) -> None:
+    file = b"%PDF-1 a file in the report"
+    reference = f"sha256:{hashlib.sha256(file).hexdigest()}"
+    root = etree.fromstring((MAPPINGS / "stuf-jz" / "zorgmelding.cases" / "rich.xml").read_bytes())
+    (inside,) = root.iter("{*}inhoud")
+    inside.text = base64.b64encode(file).decode()
+    other = part(b"something else", "application/pdf", content_id=reference)
+    await post(care, write(care, part(etree.tostring(root)), other, action="zorgmelding"))
+    await care.work()
+    (message,) = received(care)
+    parts = care.bridge.store.read_sync(
+        lambda tx: [
+            (p.position > ATTACHMENTS_FROM, read_blob(tx, p.blob)) for p in payloads_of(tx, message.key)
+        ]
+    )
+    assert parts[1:] == [(False, b"something else"), (True, file)]
 
 
 async def test_a_partner_that_uses_its_numbers_twice_can_be_let_through(opened: Open) -> None:
