@@ -18,6 +18,7 @@ from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts, print_heading, print_line, print_table, tell
 from bridge.flow.content import OpenedPart, Shown, Standing, Wire, open_event, open_message
 from bridge.flow.mapping_folder import read_mapping_files
+from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.ids import Key
 from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.mapping.masking import EVERYTHING, Line
@@ -134,7 +135,7 @@ def _wire_document(wire: Wire) -> dict[str, Any]:
 def _part_document(part: OpenedPart) -> dict[str, Any]:
     return {
         "place": part.place,
-        "contentId": part.content_id or None,
+        "contentId": mask_bsn_beside_ids(part.content_id) or None,
         "contentType": part.content_type or None,
         "size": part.size,
         "standing": part.standing,
@@ -159,7 +160,11 @@ def _line_document(line: Line) -> dict[str, Any]:
 def _print_parts(parts: Iterable[OpenedPart]) -> None:
     words = catalogue(Language.ENGLISH)
     for part in parts:
-        print_heading(" ".join(filter(None, (part.content_id, part.content_type, size_text(part.size)))))
+        print_heading(
+            " ".join(
+                filter(None, (mask_bsn_beside_ids(part.content_id), part.content_type, size_text(part.size)))
+            )
+        )
         if part.standing not in (Standing.OPENED, Standing.UNKNOWN):
             print_line(words(f"open.standing.{part.standing}"))
         for line in part.lines:

@@ -15,6 +15,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from bridge.hub.bsn import mask_bsn_beside_ids
+
 PIPE_WIDTH = 200
 """Columns of a table that does not go to a terminal."""
 
@@ -96,8 +98,8 @@ def busy(text: str) -> Iterator[None]:
 
 
 def cell(value: object) -> Text:
-    """Never markup: ids come from outside."""
-    text = clean("" if value is None else str(value))
+    """Never markup: ids come from outside. Neither a number of a person, after whom a partner may name its messages."""
+    text = clean("" if value is None else mask_bsn_beside_ids(str(value)))
     return Text(text, style=TONES.get(text, ""))
 
 

@@ -7,7 +7,7 @@ is recorded and no `traceparent` is written. Spans have the ids of the log as at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -18,6 +18,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, T
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bound_contextvars
 
+from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.ids import Key
 
 _TRACEPARENT = "traceparent"
@@ -39,7 +40,7 @@ def span(
             name,
             context=_trace_of(exchange),
             kind=kind,
-            attributes={"exchange": exchange, **ids},
+            attributes={"exchange": exchange, **_shown(ids)},
             links=_links(caused_by),
             record_exception=False,
             set_status_on_exception=False,
@@ -60,7 +61,7 @@ def note_span(
         name,
         context=_trace_of(exchange),
         kind=SpanKind.SERVER,
-        attributes={"exchange": exchange, **ids},
+        attributes={"exchange": exchange, **_shown(ids)},
         links=_links(caused_by),
         start_time=_nanoseconds(begun),
     )
@@ -79,6 +80,11 @@ def traceparent() -> str | None:
 def trace_id(exchange: Key) -> str:
     """Under which the trace of an exchange is found: 32 hexadecimal digits."""
     return UUID(exchange).hex
+
+
+def _shown(ids: Mapping[str, str]) -> dict[str, str]:
+    """Who collects traces is nobody to us, and a partner may name its message after a person."""
+    return {name: mask_bsn_beside_ids(value) for name, value in ids.items()}
 
 
 def _tracer() -> trace.Tracer:

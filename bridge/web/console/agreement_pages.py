@@ -32,7 +32,7 @@ from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
-from bridge.web.console.views import Lens
+from bridge.web.console.views import AsItIs, Lens
 
 MOST_OCTETS = 2 * 1024 * 1024
 """The largest agreement that a page takes; `bridge cpa import` takes larger ones."""
@@ -164,7 +164,7 @@ async def _check_page(
         told=agreement_view(agreement, lens) if agreement else None,
         unchanged=any(plan.action == "unchanged" for plan in plans.values()),
         choices=[(name, plan) for name, plan in plans.items() if plan.changes],
-        document=b64encode(octets).decode(),
+        document=AsItIs(b64encode(octets).decode()),
     )
 
 

@@ -1,6 +1,7 @@
 """Rows of the store as JSON documents: the same for the console's API and for `--json` on the command line.
 
-Content is never in them: of a payload and of an event's body the size and the digest.
+Content is never in them: of a payload and of an event's body the size and the digest. A partner may name its messages
+after a person all the same, so that every text is looked through for numbers of people.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.flow.causes import Cause
+from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.store.rows import Access, Audit, Event, Exchange, Job, Message, Step
 from bridge.web.console.dossier import Dossier, MessageFile
 from bridge.web.console.turn import whose_turn
@@ -17,19 +19,21 @@ Document = dict[str, Any]
 
 
 def exchange_document(exchange: Exchange) -> Document:
-    return {
-        "key": exchange.key,
-        "direction": exchange.direction,
-        "startedAt": utc_text(exchange.started_at),
-        "changedAt": utc_text(exchange.changed_at),
-        "partner": exchange.partner,
-        "title": exchange.title,
-        "subject": exchange.subject,
-        "state": exchange.state,
-        "reason": exchange.reason,
-        "correlationId": exchange.correlation_id,
-        "conversationId": exchange.conversation_id,
-    }
+    return _shown(
+        {
+            "key": exchange.key,
+            "direction": exchange.direction,
+            "startedAt": utc_text(exchange.started_at),
+            "changedAt": utc_text(exchange.changed_at),
+            "partner": exchange.partner,
+            "title": exchange.title,
+            "subject": exchange.subject,
+            "state": exchange.state,
+            "reason": exchange.reason,
+            "correlationId": exchange.correlation_id,
+            "conversationId": exchange.conversation_id,
+        }
+    )
 
 
 def dossier_document(dossier: Dossier) -> Document:
@@ -47,41 +51,45 @@ def dossier_document(dossier: Dossier) -> Document:
 
 
 def step_document(step: Step) -> Document:
-    return {
-        "seq": step.seq,
-        "at": utc_text(step.at),
-        "side": step.side,
-        "what": step.what,
-        "outcome": step.outcome,
-        "detail": dict(step.detail),
-        "by": step.by,
-    }
+    return _shown(
+        {
+            "seq": step.seq,
+            "at": utc_text(step.at),
+            "side": step.side,
+            "what": step.what,
+            "outcome": step.outcome,
+            "detail": dict(step.detail),
+            "by": step.by,
+        }
+    )
 
 
 def message_document(message: Message) -> Document:
-    return {
-        "key": message.key,
-        "exchange": message.exchange,
-        "direction": message.direction,
-        "kind": message.kind,
-        "messageId": message.message_id,
-        "refToMessageId": message.ref_to_message_id,
-        "conversationId": message.conversation_id,
-        "cpaId": message.cpa_id,
-        "from": {"partyId": message.from_party, "role": message.from_role},
-        "to": {"partyId": message.to_party, "role": message.to_role},
-        "service": message.service,
-        "serviceType": message.service_type,
-        "action": message.action,
-        "state": message.state,
-        "reason": message.reason,
-        "at": utc_text(message.at),
-        "changedAt": utc_text(message.changed_at),
-        "timeToLive": _optional(message.time_to_live),
-        "digest": message.digest,
-        "subject": message.subject,
-        "mapping": message.mapping,
-    }
+    return _shown(
+        {
+            "key": message.key,
+            "exchange": message.exchange,
+            "direction": message.direction,
+            "kind": message.kind,
+            "messageId": message.message_id,
+            "refToMessageId": message.ref_to_message_id,
+            "conversationId": message.conversation_id,
+            "cpaId": message.cpa_id,
+            "from": {"partyId": message.from_party, "role": message.from_role},
+            "to": {"partyId": message.to_party, "role": message.to_role},
+            "service": message.service,
+            "serviceType": message.service_type,
+            "action": message.action,
+            "state": message.state,
+            "reason": message.reason,
+            "at": utc_text(message.at),
+            "changedAt": utc_text(message.changed_at),
+            "timeToLive": _optional(message.time_to_live),
+            "digest": message.digest,
+            "subject": message.subject,
+            "mapping": message.mapping,
+        }
+    )
 
 
 def message_file_document(file: MessageFile) -> Document:
@@ -89,7 +97,7 @@ def message_file_document(file: MessageFile) -> Document:
         **message_document(file.message),
         "parts": [
             {
-                "contentId": part.content_id,
+                "contentId": mask_bsn_beside_ids(part.content_id),
                 "contentType": part.content_type,
                 "size": part.size,
                 "sha256": part.blob,
@@ -104,93 +112,113 @@ def message_file_document(file: MessageFile) -> Document:
 
 
 def event_document(event: Event) -> Document:
-    return {
-        "key": event.key,
-        "exchange": event.exchange,
-        "direction": event.direction,
-        "source": event.source,
-        "id": event.id,
-        "type": event.type,
-        "subject": event.subject,
-        "time": event.time,
-        "state": event.state,
-        "reason": event.reason,
-        "interactieId": event.interactie_id,
-        "correlationId": event.correlation_id,
-        "causationId": event.causation_id,
-        "level": event.level,
-        "at": utc_text(event.at),
-        "changedAt": utc_text(event.changed_at),
-        "offers": event.offers,
-        "size": len(event.body),
-        "sha256": hashlib.sha256(event.body).hexdigest(),
-    }
+    return _shown(
+        {
+            "key": event.key,
+            "exchange": event.exchange,
+            "direction": event.direction,
+            "source": event.source,
+            "id": event.id,
+            "type": event.type,
+            "subject": event.subject,
+            "time": event.time,
+            "state": event.state,
+            "reason": event.reason,
+            "interactieId": event.interactie_id,
+            "correlationId": event.correlation_id,
+            "causationId": event.causation_id,
+            "level": event.level,
+            "at": utc_text(event.at),
+            "changedAt": utc_text(event.changed_at),
+            "offers": event.offers,
+            "size": len(event.body),
+            "sha256": hashlib.sha256(event.body).hexdigest(),
+        }
+    )
 
 
 def job_document(job: Job) -> Document:
-    return {
-        "key": job.key,
-        "kind": job.kind,
-        "state": job.state,
-        "subjectKey": job.subject_key,
-        "orderingKey": job.ordering_key,
-        "endpoint": job.endpoint,
-        "priority": job.priority,
-        "due": utc_text(job.due),
-        "attempts": job.attempts,
-        "leasedBy": job.leased_by,
-        "leaseUntil": _optional(job.lease_until),
-        "reason": job.reason,
-        "at": utc_text(job.at),
-        "endedAt": _optional(job.ended_at),
-    }
+    return _shown(
+        {
+            "key": job.key,
+            "kind": job.kind,
+            "state": job.state,
+            "subjectKey": job.subject_key,
+            "orderingKey": job.ordering_key,
+            "endpoint": job.endpoint,
+            "priority": job.priority,
+            "due": utc_text(job.due),
+            "attempts": job.attempts,
+            "leasedBy": job.leased_by,
+            "leaseUntil": _optional(job.lease_until),
+            "reason": job.reason,
+            "at": utc_text(job.at),
+            "endedAt": _optional(job.ended_at),
+        }
+    )
 
 
 def cause_document(cause: Cause) -> Document:
-    return {
-        "cause": cause.id,
-        "count": cause.count,
-        "more": cause.more,
-        "partner": cause.partner,
-        "title": cause.title,
-        "code": cause.code or None,
-        "reason": cause.text,
-        "oldest": utc_text(cause.oldest),
-        "newest": utc_text(cause.newest),
-        "example": cause.sample,
-    }
+    return _shown(
+        {
+            "cause": cause.id,
+            "count": cause.count,
+            "more": cause.more,
+            "partner": cause.partner,
+            "title": cause.title,
+            "code": cause.code or None,
+            "reason": cause.text,
+            "oldest": utc_text(cause.oldest),
+            "newest": utc_text(cause.newest),
+            "example": cause.sample,
+        }
+    )
 
 
 def access_document(line: Access) -> Document:
     """One decision about a lookup. The question and the answer themselves are not in it."""
-    return {
-        "key": line.key,
-        "at": utc_text(line.at),
-        "outcome": line.outcome,
-        "status": line.status,
-        "reader": line.reader,
-        "via": line.via,
-        "type": line.type,
-        "id": line.id,
-        "level": line.level,
-        "policy": line.policy,
-        "reason": line.reason,
-        "traceId": line.trace_id,
-    }
+    return _shown(
+        {
+            "key": line.key,
+            "at": utc_text(line.at),
+            "outcome": line.outcome,
+            "status": line.status,
+            "reader": line.reader,
+            "via": line.via,
+            "type": line.type,
+            "id": line.id,
+            "level": line.level,
+            "policy": line.policy,
+            "reason": line.reason,
+            "traceId": line.trace_id,
+        }
+    )
 
 
 def audit_document(line: Audit) -> Document:
-    return {
-        "key": line.key,
-        "at": utc_text(line.at),
-        "who": line.who,
-        "role": line.role,
-        "way": line.way,
-        "action": line.action,
-        "target": line.target,
-        "reason": line.reason,
-        "detail": dict(line.detail),
-    }
+    return _shown(
+        {
+            "key": line.key,
+            "at": utc_text(line.at),
+            "who": line.who,
+            "role": line.role,
+            "way": line.way,
+            "action": line.action,
+            "target": line.target,
+            "reason": line.reason,
+            "detail": dict(line.detail),
+        }
+    )
+
+
+def _shown(document: Document) -> Document:
+    return {name: _look_through(value) for name, value in document.items()}
+
+
+def _look_through(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _shown(value)
+    return mask_bsn_beside_ids(value) if type(value) is str else value
 
 
 def _optional(at: datetime | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from http import HTTPStatus
 
 from aiohttp import web
@@ -24,6 +25,7 @@ from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.text import Language
+from bridge.web.console.views import AsItIs
 
 LOOKED_AT = 1000
 """Messages over which use is counted: the newest."""
@@ -184,9 +186,9 @@ def _try_page(request: web.Request, *, tried: Tried | None, problem: str, key: s
         "try.html",
         page="mappings",
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
-        tried=tried,
+        tried=_own(tried) if tried and not key else tried,
         lines=[
-            {"line": line, "value": "(*********)" if key and may_be_bsn(line.value) else line.value}
+            {"line": line, "value": AsItIs(line.value) if not key else _masked(line.value)}
             for line in tried.trace
         ]
         if tried
@@ -194,6 +196,15 @@ def _try_page(request: web.Request, *, tried: Tried | None, problem: str, key: s
         key=key if read_key(key) else "",
         problem=words(problem, n=mebibytes) if problem == "try.large" else words(problem) if problem else "",
     )
+
+
+def _own(tried: Tried) -> Tried:
+    """What was made of what somebody pasted is their own, with every number in it."""
+    return replace(tried, outputs=tuple((name, AsItIs(text)) for name, text in tried.outputs))
+
+
+def _masked(value: str) -> str:
+    return "(*********)" if may_be_bsn(value) else value
 
 
 async def show_compare(request: web.Request) -> web.Response:
@@ -232,7 +243,7 @@ async def _compare_page(
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
         files=sorted(files),
         name=name,
-        text=text,
+        text=AsItIs(text),
         last=last,
         most=workbench.MOST_COMPARED,
         found=found,

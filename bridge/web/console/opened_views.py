@@ -7,7 +7,7 @@ from bridge.ebms.model import Message, Party, Reference
 from bridge.ebms.peer_text import peer_text
 from bridge.flow.content import OpenedPart, Standing, Wire
 from bridge.mapping.masking import Kind, Line, may_be_shown
-from bridge.web.console.views import Fact, Lens, Moment, size_text
+from bridge.web.console.views import AsItIs, Fact, Lens, Moment, size_text
 
 DEEPEST = 12
 """Deeper lines are not indented further."""
@@ -85,7 +85,7 @@ def _line(line: Line, lens: Lens) -> LineView:
         depth=min(line.depth, DEEPEST),
         name=name or words("open.unknown"),
         mask=words(f"form.{line.form}") if line.form else "",
-        value=line.value,
+        value=AsItIs(line.value) if line.revealed and line.value is not None else line.value,
         privacy="" if line.privacy in ("-", "") else line.privacy,
         revealed=line.revealed,
         line=line.line,

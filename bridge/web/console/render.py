@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW
@@ -23,6 +24,11 @@ STATIC_TYPES = {
 }
 
 
+def _shown(value: object) -> object:
+    """What a page puts down. A partner may name its messages after a person: no number of one stands on a page."""
+    return mask_bsn_beside_ids(value) if type(value) is str else value
+
+
 class Renderer:
     """The templates and static files of the package, read once."""
 
@@ -33,6 +39,7 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=_shown,
         )
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}

@@ -24,6 +24,10 @@ from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, Turn, reason_key, whose_turn
 
 
+class AsItIs(str):
+    """A text that stands on a page as it is: what was asked to be unmasked, or what its reader wrote."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lens:
     """Through whose eyes rows are seen: language, time zone, moment of looking, names of organisations."""
