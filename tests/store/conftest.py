@@ -2,15 +2,10 @@
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from pwd import getpwnam
 from typing import Any
 from uuid import uuid4
 
@@ -31,35 +26,9 @@ from bridge.store.rows import (
     MessageState,
 )
 from bridge.store.unit import Store, upgrade
+from tests.postgres import Cluster, NoPostgres
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
-
-
-def _postgres_binaries() -> Path | None:
-    """The newest folder that holds both programs: a packaged one before what is in PATH."""
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
-    in_path = [Path(found).parent for found in [shutil.which("initdb")] if found]
-    folders = [*reversed(packaged), *in_path]
-    return next((f for f in folders if (f / "initdb").exists() and (f / "postgres").exists()), None)
-
-
-def _unprivileged() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root; then it runs as someone with less rights."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            user = getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": ()}
-    pytest.skip("PostgreSQL does not run as root, and there is no user to run it as")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -69,36 +38,15 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    binaries = _postgres_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL: set BRIDGE_TEST_POSTGRES or install the server")
-    someone = _unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="bridge-pg-"))
     try:
-        if someone:
-            os.chown(folder, someone["user"], someone["group"])
-        yield from _run_server(binaries, folder, someone)
+        cluster = Cluster()
+    except NoPostgres as error:
+        pytest.skip(f"{error}, or set BRIDGE_TEST_POSTGRES")
+    try:
+        cluster.start()
+        yield cluster.url
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run_server(binaries: Path, folder: Path, someone: dict[str, Any]) -> Iterator[str]:
-    cluster, port = folder / "cluster", _free_port()
-    init = [binaries / "initdb", "-D", cluster, "-U", "bridge", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    subprocess.run(init, cwd=folder, check=True, capture_output=True, **someone)
-    settings = ["-k", folder, "-p", str(port), "-h", "127.0.0.1", "-F", "-c", "max_connections=60"]
-    with (folder / "log").open("wb") as log:
-        command = [binaries / "postgres", "-D", cluster, *settings]
-        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **someone)
-        try:
-            ready = [binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
-            attempts = range(600)
-            if not any(subprocess.run(ready, check=False).returncode == 0 for _ in attempts):
-                pytest.fail((folder / "log").read_text())
-            yield f"postgresql+psycopg://bridge@127.0.0.1:{port}/postgres"
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(30)
+        cluster.remove()
 
 
 @pytest.fixture(scope="session")
