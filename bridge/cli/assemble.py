@@ -11,13 +11,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiohttp
 from cryptography import x509
 
 from bridge import metrics
-from bridge.cli.hub_wiring import hub_client, hub_profile
+from bridge.cli.hub_wiring import hub_client, hub_profile, hub_session, make_keeper
 from bridge.cli.store_keys import load_master_keys
-from bridge.config import HubSettings, OwnParty, Settings, TlsSettings
+from bridge.config import OwnParty, Settings, TlsSettings
 from bridge.ebms.keys import KeyPair, is_authority, load_key_pair
 from bridge.ebms.model import PartyId
 from bridge.ebms.oin import OIN_TYPE, environment_suffix, oin_in
@@ -77,11 +76,12 @@ async def assemble(
     try:
         async with (
             PartnerClient(identities.context) as post,
-            _hub_session(settings.hub) as session,
+            hub_session(settings.hub) as session,
             SourceClient(_source_contexts(settings)) as source_client,
             ListClient(proxy=settings.trust.crl_proxy) as fetch_list,
         ):
             gate.trust = with_fetched(gate.trust, await store.read(fetched_lists))
+            hub = hub_client(session, settings.hub, now=now, new_transaction_id=lambda: keys(now()))
             yield Bridge(
                 settings=settings,
                 store=store,
@@ -98,7 +98,8 @@ async def assemble(
                 schemas=schemas,
                 profile=profile,
                 person_key=person_key,
-                hub=hub_client(session, settings.hub, now=now, new_transaction_id=lambda: keys(now())),
+                hub=hub,
+                schema_keeper=make_keeper(settings.hub, profile, hub, now=now),
                 post=post,
                 fetch_list=fetch_list,
                 sources=tuple(Source(oin=s.oin, base_url=s.base_url) for s in settings.sources),
@@ -231,10 +232,3 @@ def _source_contexts(settings: Settings) -> dict[str, ssl.SSLContext]:
         )
         for own in settings.own_parties
     }
-
-
-@asynccontextmanager
-async def _hub_session(hub: HubSettings) -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.TCPConnector(ssl=client_context(hub.tls) if hub.tls else True, limit=32)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield session

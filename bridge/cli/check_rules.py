@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -264,6 +265,15 @@ def hub(case: Case) -> Iterator[Finding]:
     if settings.tls is None:
         text = "is missing, so the hub cannot know us; give our client certificate"
         yield _say(Group.HUB, case.strict, "hub.tls", text)
+    if settings.registry is not None:
+        yield from _url(case, Group.HUB, "hub.registry.url", settings.registry.url)
+        folder = settings.registry.folder
+        if folder is None:
+            text = "is missing, so that schemas are fetched again after each start; give a folder"
+            yield _say(Group.HUB, Level.HINT, "hub.registry.folder", text)
+        elif folder.exists() and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            text = "is no folder that can be written, so that nothing is kept; give another or its rights"
+            yield _say(Group.HUB, Level.WARNING, "hub.registry.folder", text)
 
 
 def _url(case: Case, group: Group, where: str, text: str) -> Iterator[Finding]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
+from bridge.cli.assemble import utc_now
+from bridge.cli.hub_wiring import hub_client, hub_profile, hub_session, make_keeper
 from bridge.cli.inspect_http import NotHttp, RawHttp, open_http
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_heading, print_table, tell
+from bridge.config import HubSettings, load_settings
 from bridge.errors import Broken, ConfigError, EventRejected
 from bridge.hub.cncf import error
 from bridge.hub.event import BATCH
@@ -62,6 +69,12 @@ def check(
             help="publish: what the bridge may offer to the hub; receive: what it takes; cncf: the core alone.",
         ),
     ] = Mode.PUBLISH,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings file (TOML): judge by its hub section, with its schemas and its registry.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check CloudEvents: every broken rule with its id, the place, and a sentence. Never shows data.
@@ -70,8 +83,7 @@ def check(
     Example: bridge event check melding.json --as publish
     """
     good = True
-    for file in files:
-        checked = check_file(file, mode, default_profile())
+    for checked in _check_files(files, mode, config):
         good = good and checked.accepted
         if json:
             print_documents([checked_document(checked)])
@@ -79,6 +91,29 @@ def check(
             _print(checked)
     if not good:
         raise typer.Exit(1)
+
+
+def _check_files(files: Sequence[Path], mode: Mode, config: Path | None) -> list[Checked]:
+    """Schemas of the registry are fetched when the files have named them; then everything is judged once more."""
+    if config is None:
+        profile = default_profile()
+        return [check_file(file, mode, profile) for file in files]
+    settings = load_settings(config).hub
+    profile = hub_profile(settings)
+    found = [check_file(file, mode, profile) for file in files]
+    if settings.registry is None:
+        return found
+    with redirect_stdout(sys.stderr):  # what is told of the fetching is no part of the answer
+        asyncio.run(_fetch(settings, profile))
+    return [check_file(file, mode, profile) for file in files]
+
+
+async def _fetch(settings: HubSettings, profile: Profile) -> None:
+    async with hub_session(settings) as session:
+        client = hub_client(session, settings, now=utc_now, new_transaction_id=lambda: str(uuid4()))
+        keeper = make_keeper(settings, profile, client, now=utc_now)
+        if keeper is not None:
+            await keeper.look()
 
 
 def check_file(path: Path, mode: Mode, profile: Profile) -> Checked:

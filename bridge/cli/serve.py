@@ -130,7 +130,9 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
         worker = make_worker(bridge, name=f"{socket.gethostname()}:{os.getpid()}")
         async with listening(bridge, sockets), asyncio.TaskGroup() as group:
             group.create_task(worker.run(), name="worker")
-            watching = group.create_task(Watch(bridge).run(), name="watch")
+            watching = [group.create_task(Watch(bridge).run(), name="watch")]
+            if bridge.schema_keeper is not None:
+                watching.append(group.create_task(bridge.schema_keeper.run(), name="schemas"))
             await bridge.store.write(lambda tx: start_pulling(tx, bridge))
             await bridge.store.write(lambda tx: start_sealing(tx, bridge))
             await bridge.store.write(lambda tx: start_purging(tx, bridge))
@@ -142,7 +144,8 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
             ready()
             await stop.wait()
             _log.info("bridge.stopping")
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             worker.stop()
 
 

@@ -65,6 +65,22 @@ class HubSchema(Section):
     file: FilePath = Field(description="The JSON Schema.")
 
 
+class HubRegistry(Section):
+    """The registry from which schemas of event data are fetched, beside the copies."""
+
+    url: str = Field(
+        pattern=r"^https?://[^/?#@\\\s]+(?:/[^/?#@\\\s]+)*$",
+        description="Its address, without slash at the end. Only a `dataschema` below it is ever fetched.",
+    )
+    folder: FilePath | None = Field(
+        default=None,
+        description="Folder of the bridge's own that keeps what was fetched over a restart. Not given: memory alone.",
+    )
+    max_age_hours: float = Field(
+        default=24.0, gt=0, description="After this time it is asked whether a fetched schema has changed."
+    )
+
+
 class HubSettings(Section):
     """The hub: where it is and how it is spoken to."""
 
@@ -95,6 +111,9 @@ class HubSettings(Section):
     )
     schemas: tuple[HubSchema, ...] = Field(
         default=(), description="Copies of schemas by which the data of events is judged."
+    )
+    registry: HubRegistry | None = Field(
+        default=None, description="The schema registry. Not given: schemas are never fetched."
     )
     timeout_seconds: float = Field(default=30.0, gt=0, description="Longest wait for one answer, in seconds.")
     patience_hours: float = Field(

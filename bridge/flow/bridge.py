@@ -14,6 +14,7 @@ from bridge.config import PartnerSettings, Settings
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair
 from bridge.ebms.model import Content, Party, PartyId
+from bridge.flow.event_schemas import SchemaKeeper
 from bridge.flow.trust import Gate, Trust
 from bridge.flow.xsd import NO_SCHEMAS, Schemas
 from bridge.hub.client import HubClient
@@ -106,6 +107,7 @@ class Bridge:
     profile: Profile
     person_key: bytes = field(repr=False)
     hub: HubClient
+    schema_keeper: SchemaKeeper | None = None
     post: PartnerPost
     fetch_list: FetchList
     sources: tuple[Source, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
@@ -33,12 +33,14 @@ from bridge.hub.pull import (
     outcomes_body,
 )
 from bridge.hub.reader import DEFAULT_LIMITS, Limits, read_structured
-from bridge.hub.registry import SchemaAnswer, after_schema
+from bridge.hub.registry import SchemaAnswer, after_schema, is_below
 from bridge.hub.token import Fetch, NoToken, Token, TokenCache, TokenSettings
 
 _JSON: Final = "application/json"
 _ACCEPT: Final = "application/json, application/problem+json"
 _ACCEPT_EVENTS: Final = f"{BATCH}, {STRUCTURED}, {_ACCEPT}"
+_ACCEPT_SCHEMA: Final = "application/schema+json, application/json"
+_MAX_SCHEMA: Final = 1024 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -71,7 +73,7 @@ class HubClientSettings:
     binary: bool = False
     """Whether events are offered in binary mode; the published contract knows structured only."""
     registry_url: str | None = None
-    """Base address of the schema registry; None: there is none."""
+    """Base address of the schema registry, without slash at the end; None: there is none."""
 
     def __post_init__(self) -> None:
         if self.auth is not Auth.MTLS and self.token is None:
@@ -164,18 +166,16 @@ class HubClient:
             return _pull_without_token(answer)
         return after_outcomes(answer, now=self._now(), dialect=self.dialect)
 
-    async def get_schema(
-        self, name: str, version: str = "latest", *, etag: str | None = None
-    ) -> SchemaAnswer:
-        """A schema from the registry, or that it is unchanged, or why not; that blocks nothing (SOH-87)."""
-        if self._settings.registry_url is None:
-            return after_schema(NoAnswer(reason="no schema registry is configured"))
-        path = self.dialect.schema_path.format(name=quote(name, safe=""), version=quote(version, safe=""))
-        headers = {"Accept": "application/schema+json, application/json"}
-        if etag is not None:
-            headers["If-None-Match"] = etag
-        url = self._settings.registry_url + path
-        return after_schema(await exchange(self._session, self._settings, "GET", url, headers))
+    async def get_schema(self, uri: str, *, etag: str | None = None) -> SchemaAnswer:
+        """A schema from the registry, or that it is unchanged, or why not; that blocks nothing (SOH-87).
+
+        Nothing is asked for an address that does not stand below the registry's own.
+        """
+        if not is_below(self._settings.registry_url, uri):
+            return after_schema(NoAnswer(reason="the address is not below that of a configured registry"))
+        headers = {"Accept": _ACCEPT_SCHEMA} | ({} if etag is None else {"If-None-Match": etag})
+        bounded = replace(self._settings, max_answer=_MAX_SCHEMA)
+        return after_schema(await exchange(self._session, bounded, "GET", uri, headers))
 
     async def _ask(
         self, method: Literal["GET", "POST"], path: str, headers: Mapping[str, str], body: bytes | None = None

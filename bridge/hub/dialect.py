@@ -39,7 +39,6 @@ class Dialect:
     """Codes by which an offer is accepted without a remark."""
     interaction_id: tuple[str, ...] = ("interactieId", "transactieId", "id")
     outcomes_path: str = "/uitkomsten-overleg/query"
-    schema_path: str = "/{name}/versions/{version}"
     pull: PullNames = PullNames()
 
 

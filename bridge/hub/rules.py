@@ -158,6 +158,11 @@ def _data_satisfies_schema(context: Context) -> Says:
         yield where, "the data does not satisfy the schema that dataschema names"
 
 
+def _schema_is_here(context: Context) -> Says:
+    if context.profile.schemas.misses(context.event):
+        yield "/dataschema", "the registry has not given this schema, so the data is not judged by it"
+
+
 def _subject_is_not_id(context: Context) -> Says:
     if context.event.subject and context.event.subject == context.event.id:
         yield "/subject", "the subject identifies the object, not the event"
@@ -318,6 +323,7 @@ ENVELOPE_RULES: Final[tuple[Rule, ...]] = (
     Rule(id="SOH-15", check=_time_is_utc),
     Rule(id="SOH-18", check=_json_ld_is_declared, receive=_WARN),
     Rule(id="SOH-20", check=_data_satisfies_schema),
+    Rule(id="SOH-87", check=_schema_is_here, publish=_WARN, receive=_WARN),
     Rule(id="SOH-21", check=_subject_is_not_id),
     Rule(id="SOH-21", check=_subject_is_there, receive=_WARN),
     Rule(id="SOH-22", check=_subject_form, receive=_WARN),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +252,66 @@ def test_any_json_ends_in_documents(tmp_path: Path, value: Any) -> None:
     file = tmp_path / "a.json"
     file.write_text(json.dumps(value))
     json.dumps(checked_document(check_file(file, Mode.RECEIVE, default_profile())))
+
+
+SETTINGS = """
+[hub]
+base_url = "https://hub.example"
+[hub.registry]
+url = "{registry}"
+[identifiers]
+namespace = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
+person_key_file = "person.key"
+[[own_parties]]
+name = "Brug"
+party_id = "00000001999990044000"
+certificate = "own.pem"
+key = "own.key"
+"""
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    """A registry on loopback with one schema, `/schemas/nooit`, that no data satisfies."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/schemas/nooit" else 404)
+            self.end_headers()
+            self.wfile.write(b'{"not": {}}')
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/schemas"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.rule("SOH-87", "SOH-20")
+def test_with_settings_a_schema_is_fetched_from_the_registry_and_judged_by(
+    event: dict[str, Any], check: Check, tmp_path: Path, registry: str
+) -> None:
+    config = tmp_path / "bridge.toml"
+    config.write_text(SETTINGS.format(registry=registry))
+
+    (found,) = check(
+        event | {"dataschema": f"{registry}/nooit"}, "--as", "receive", "--config", str(config), code=1
+    )
+
+    assert [finding["rule"] for finding in found["findings"]] == ["SOH-20"]
+
+
+@pytest.mark.rule("SOH-87")
+def test_a_schema_that_the_registry_does_not_give_is_told_and_refuses_nothing(
+    event: dict[str, Any], check: Check, tmp_path: Path, registry: str
+) -> None:
+    config = tmp_path / "bridge.toml"
+    config.write_text(SETTINGS.format(registry=registry))
+
+    (found,) = check(event | {"dataschema": f"{registry}/weg"}, "--config", str(config))
+
+    assert [(finding["rule"], finding["level"]) for finding in found["findings"]] == [("SOH-87", "warning")]

@@ -276,16 +276,17 @@ def test_token_settings_are_needed_for_tokens() -> None:
 
 @pytest.mark.rule("SOH-87")
 async def test_a_schema_is_fetched_with_its_validator(hub: Hub, session: aiohttp.ClientSession) -> None:
-    settings = HubClientSettings(base_url=hub.base_url, registry_url=f"{hub.base_url}/schemas")
-    client = HubClient(session, settings, now=clock)
+    base = f"{hub.base_url}/schemas"
+    client = HubClient(session, HubClientSettings(base_url=hub.base_url, registry_url=base), now=clock)
     hub.answers = [
         web.json_response({"type": "object"}, headers={"ETag": '"1"'}),
         web.Response(status=304),
         web.Response(status=500),
     ]
-    assert await client.get_schema("uitkomst") == FetchedSchema(document={"type": "object"}, etag='"1"')
-    assert await client.get_schema("uitkomst", "2", etag='"1"') == Unchanged()
-    assert isinstance(await client.get_schema("uitkomst"), NoSchema)
+    newest, second = f"{base}/uitkomst/versions/latest", f"{base}/uitkomst/versions/2"
+    assert await client.get_schema(newest) == FetchedSchema(document={"type": "object"}, etag='"1"')
+    assert await client.get_schema(second, etag='"1"') == Unchanged()
+    assert isinstance(await client.get_schema(newest), NoSchema)
     assert [path for _, path, _, _ in hub.requests[:2]] == [
         "/schemas/uitkomst/versions/latest",
         "/schemas/uitkomst/versions/2",
@@ -294,8 +295,55 @@ async def test_a_schema_is_fetched_with_its_validator(hub: Hub, session: aiohttp
 
 
 @pytest.mark.rule("SOH-87")
+async def test_a_redirect_of_the_registry_is_not_followed(hub: Hub, session: aiohttp.ClientSession) -> None:
+    base = f"{hub.base_url}/schemas"
+    client = HubClient(session, HubClientSettings(base_url=hub.base_url, registry_url=base), now=clock)
+    hub.answers = [web.Response(status=302, headers={"Location": f"{hub.base_url}/elders"})]
+    assert isinstance(await client.get_schema(f"{base}/a"), NoSchema)
+    assert len(hub.requests) == 1
+
+
+@pytest.mark.rule("SOH-87")
+async def test_a_schema_that_is_too_large_counts_as_none(hub: Hub, session: aiohttp.ClientSession) -> None:
+    base = f"{hub.base_url}/schemas"
+    client = HubClient(session, HubClientSettings(base_url=hub.base_url, registry_url=base), now=clock)
+    hub.answers = [web.json_response({"title": "x" * 1024 * 1024})]
+    assert isinstance(await client.get_schema(f"{base}/a"), NoSchema)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/latest",
+        "{base}",
+        "{base}/",
+        "{base}2/a",
+        "{base}@elders.example/a",
+        "{base}.elders.example/a",
+        "{base}/../geheim",
+        "{base}/.a",
+        "{base}/%2e%2e/geheim",
+        "{base}/a//b",
+        "{base}/a?b=c",
+        "{base}/a#b",
+        "{base}/a\\..\\b",
+        "{base}/a\n",
+        "{base}/a b",
+    ],
+)
+@pytest.mark.rule("SOH-87")
+async def test_nothing_is_asked_for_an_address_that_is_not_below_the_registry(
+    hub: Hub, session: aiohttp.ClientSession, address: str
+) -> None:
+    base = f"{hub.base_url}/schemas"
+    client = HubClient(session, HubClientSettings(base_url=hub.base_url, registry_url=base), now=clock)
+    assert isinstance(await client.get_schema(address.replace("{base}", base)), NoSchema)
+    assert hub.requests == []
+
+
+@pytest.mark.rule("SOH-87")
 async def test_without_a_registry_there_is_no_schema(client: HubClient) -> None:
-    assert isinstance(await client.get_schema("x"), NoSchema)
+    assert isinstance(await client.get_schema("https://registry.example/x"), NoSchema)
 
 
 # TLS

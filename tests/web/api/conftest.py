@@ -126,6 +126,7 @@ async def open_bridge(folder: Path, clock: Clock, settings: Settings) -> AsyncIt
                 "jitter": lambda: 0.0,
                 "random": random.Random(11).randbytes,
                 "own": (),
+                "sources": (),
                 "gate": Gate(Trust(), now=clock, production=False),
                 "agreements": Agreements(agreements=()),
                 "mappings": MappingSet(programs=(), sha=""),
