@@ -18,16 +18,19 @@ import socket
 import tempfile
 import uuid
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.config import load_settings
 from bridge.demo import CPA_ID, SAMPLE, Scene, addresses_of, stage, start_bridge
+from bridge.simulate.partner import DeliveryFailed
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.rows import ExchangeState
 from bridge.store.unit import Store
 from tests.faults import scenarios
+from tests.faults.bounds import LONGEST, at_most, last_lines, stop
+from tests.postgres import Cluster
 
 SENDERS = 8
 """Reports under way at the same time."""
@@ -48,7 +51,9 @@ class Plan:
     """URL of the store; None: SQLite in the folder."""
     seed: int = 1
     within: float = 120.0
-    """Seconds, for everything to come to rest after the last kill."""
+    """Seconds, for one report to be acknowledged, and for everything to come to rest after the last kill."""
+    limit: float | None = LONGEST
+    """Seconds for the whole; after these it is stopped, and raises Stuck."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class Report:
     sent: int = 0
     acknowledged: int = 0
     kills: int = 0
+    left: list[int] = field(default_factory=list)
+    """How many reports were not acknowledged yet, each time that it went wrong (where the scenario waits for it)."""
     offers: Counter[str] = field(default_factory=Counter)
     """Event id → how often it was offered to the hub."""
     altered: int = 0
@@ -76,6 +83,7 @@ class Report:
         """For a person."""
         return [
             f"reports sent {self.sent}, acknowledged {self.acknowledged}, gone wrong {self.kills} times",
+            *([f"reports not yet acknowledged when it went wrong: {self.left}"] if self.left else []),
             f"events at the hub {len(self.offers)}, offered twice {sum(c > 1 for c in self.offers.values())}, "
             f"with other octets {self.altered}",
             f"subjects with two events {sum(c == 2 for c in self.facts.values())}, with another number "
@@ -97,21 +105,58 @@ class Stand:
     environment: dict[str, str]
     chance: random.Random
     report: Report
+    stack: AsyncExitStack
+    """What a scenario leaves behind, to be taken away at the end."""
+    acknowledged: list[str] = field(default_factory=list)
+    """Ids of the reports whose acknowledgment the partner has."""
+    database: Cluster | None = None
+    """The server under the store, where the scenario has one of its own."""
+    _started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def start(self) -> asyncio.subprocess.Process:
         """A bridge, ready; the partner sends to it."""
         process = await start_bridge(self.scene.config, self.environment, workers=self.plan.workers)
+        self._started.append(process)
         self.scene.partner.bridge_url = (await addresses_of(process))["partner"]
         return process
+
+    @property
+    def running(self) -> asyncio.subprocess.Process | None:
+        """The bridge that was started last, when it still runs."""
+        last = self._started[-1] if self._started else None
+        return last if last is not None and last.returncode is None else None
 
     async def pause(self, least: float, most: float) -> None:
         """Traffic goes on for a while."""
         await asyncio.sleep(self.chance.uniform(least, most))
 
+    async def in_traffic(self) -> None:
+        """Waits until so many reports are acknowledged that the troubles are spread over all of them, and notes how
+        many are still to come."""
+        wanted = self.plan.messages * (self.report.kills + 1) // (self.plan.kills + 2)
+        while len(self.acknowledged) < wanted:  # noqa: ASYNC110 - counted by the senders
+            await asyncio.sleep(0.01)
+        self.report.left.append(self.plan.messages - len(self.acknowledged))
+
+    def standing(self) -> str:
+        """How far it is, for who waits in vain."""
+        scene = self.scene
+        return (
+            f"{len(self.acknowledged)} of {self.plan.messages} reports acknowledged, {len(scene.hub.events)} events at "
+            f"the hub, {len(scene.partner.received)} answers at the partner, gone wrong {self.report.kills} of "
+            f"{self.plan.kills} times; {last_lines(scene.folder)}"
+        )
+
+    async def kill_leftovers(self) -> None:
+        """After a failure too no bridge goes on."""
+        for process in self._started:
+            if process.returncode is None:
+                scenarios.kill_all(process.pid)
+                await process.wait()
+
 
 async def run(plan: Plan, folder: Path) -> Report:
-    """Send, kill, restart, wait for rest, count."""
-    chance = random.Random(plan.seed)
+    """Send, kill, restart, wait for rest, count. Raises Stuck when that takes longer than the plan allows."""
     report = Report(sent=plan.messages)
     environment = {
         "BRIDGE__PARTNER_LISTENER__PORT": str(_free_port()),
@@ -120,19 +165,22 @@ async def run(plan: Plan, folder: Path) -> Report:
     if plan.store:
         environment["BRIDGE__STORE__URL"] = plan.store
     async with stage(folder, retries=PATIENT) as scene, AsyncExitStack() as stack:
-        stand = Stand(plan=plan, scene=scene, environment=environment, chance=chance, report=report)
+        chance = random.Random(plan.seed)
+        stand = Stand(
+            plan=plan, scene=scene, environment=environment, chance=chance, report=report, stack=stack
+        )
         await scenarios.PREPARE.get(plan.scenario, scenarios.nothing)(stand)
         stack.push_async_callback(scenarios.AFTER.get(plan.scenario, scenarios.nothing), stand)
-        sending = asyncio.create_task(_send_all(plan, scene), name="send all")
-        await scenarios.SCENARIOS[plan.scenario](stand)
-        process = await start_bridge(scene.config, environment, workers=plan.workers)
-        try:
-            scene.partner.bridge_url = (await addresses_of(process))["partner"]
-            report.acknowledged = await _count_acknowledged(scene, await sending, plan.within)
+        stack.push_async_callback(stand.kill_leftovers)
+        sending = asyncio.create_task(_send_all(plan, stand), name="send all")
+        stack.callback(sending.cancel)
+        async with at_most(plan.limit, stand.standing):
+            await scenarios.SCENARIOS[plan.scenario](stand)
+            process = stand.running or await stand.start()
+            await sending
             await _come_to_rest(plan, scene, environment, report)
-        finally:
-            process.terminate()
-            await process.wait()
+            await stop(process)
+        report.acknowledged = len(stand.acknowledged)
         _count(scene, report)
     return report
 
@@ -151,21 +199,24 @@ def order_is_kept(report: Report) -> dict[str, bool]:
     return {name: seen == sorted(seen) for name, seen in report.order.items()}
 
 
-async def _send_all(plan: Plan, scene: Scene) -> list[str]:
+async def _send_all(plan: Plan, stand: Stand) -> None:
     """Every report once; the partner itself repeats what was not acknowledged."""
-    while not scene.partner.bridge_url:  # noqa: ASYNC110 - the first bridge to come up sets it
+    partner = stand.scene.partner
+    while not partner.bridge_url:  # noqa: ASYNC110 - the first bridge to come up sets it
         await asyncio.sleep(0.02)
-    sample, free, ids = SAMPLE.read_bytes(), asyncio.Semaphore(SENDERS), []
+    sample, free = SAMPLE.read_bytes(), asyncio.Semaphore(SENDERS)
 
     async def send(number: int) -> None:
         async with free:
             name, reference = subject(number).encode(), f"ref-{number}".encode()
             payload = sample.replace(b"BVH-2026-000042", name).replace(b"demo-2026-11-000042", reference)
-            sent = await scene.partner.send(
+            sent = await partner.send(
                 payload, "vtMelding", conversation_id=conversation(number), message_id=f"{number}@harness"
             )
-            ids.append(sent.message_id)
-            await scene.partner.acknowledged(sent.message_id, plan.within)
+            # What is not acknowledged in the end is seen by who counts.
+            with suppress(DeliveryFailed, TimeoutError):
+                await partner.acknowledged(sent.message_id, plan.within)
+                stand.acknowledged.append(sent.message_id)
 
     async def send_pair(number: int) -> None:
         await send(number)
@@ -174,16 +225,6 @@ async def _send_all(plan: Plan, scene: Scene) -> list[str]:
     async with asyncio.TaskGroup() as group:
         for number in range(0, plan.messages, 2):
             group.create_task(send_pair(number), name=f"send {number}")
-    return ids
-
-
-async def _count_acknowledged(scene: Scene, ids: list[str], within: float) -> int:
-    async def one(message_id: str) -> bool:
-        await scene.partner.acknowledged(message_id, within)
-        return True
-
-    results = await asyncio.gather(*(one(message_id) for message_id in ids), return_exceptions=True)
-    return sum(result is True for result in results)
 
 
 async def _come_to_rest(plan: Plan, scene: Scene, environment: dict[str, str], report: Report) -> None:
@@ -243,7 +284,7 @@ def main() -> None:
     parser.add_argument("--store")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    plan = Plan(within=1800.0, **vars(options))
+    plan = Plan(within=1800.0, limit=None, **vars(options))
     with tempfile.TemporaryDirectory(prefix="bridge-faults-") as folder:
         report = asyncio.run(run(plan, Path(folder)))
     print("\n".join(report.lines()))

@@ -18,15 +18,14 @@ from bridge.demo import (
     SAMPLE,
     SUBJECT,
     Scene,
-    addresses_of,
     both_done,
     read_story,
     stage,
-    start_bridge,
 )
 from bridge.simulate import FaultKind, Where
+from tests.faults.bounds import LONGEST, at_most, last_lines, serving
 
-WITHIN = 40.0
+WITHIN = 120.0
 """Seconds that anything may take here; only ever waited for in full when something is broken."""
 
 Moment = Callable[[Scene, asyncio.subprocess.Process], Awaitable[None]]
@@ -87,20 +86,15 @@ async def when_the_partner_has_the_answer_and_kept_silent(
 )
 async def test_a_killed_bridge_completes_the_exchange_once(tmp_path: Path, moment: Moment) -> None:
     port = {"BRIDGE__PARTNER_LISTENER__PORT": str(_free_port())}
-    async with stage(tmp_path) as scene:
-        first = await start_bridge(scene.config, port)
-        scene.partner.bridge_url = (await addresses_of(first))["partner"]
-        await moment(scene, first)
-        first.kill()
-        await first.wait()
+    async with at_most(LONGEST, lambda: last_lines(tmp_path)), stage(tmp_path) as scene:
+        async with serving(scene.config, port) as (first, addresses):
+            scene.partner.bridge_url = addresses["partner"]
+            await moment(scene, first)
+            first.kill()
+            await first.wait()
         scene.hub.conduct.never_ok = False
-        second = await start_bridge(scene.config, port)
-        try:
-            await addresses_of(second)
+        async with serving(scene.config, port):
             await _done(scene)
-        finally:
-            second.terminate()
-            await second.wait()
     _nothing_is_lost_or_doubled(scene)
 
 
