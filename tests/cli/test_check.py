@@ -474,7 +474,6 @@ def test_without_a_file_of_lists_an_address_to_fetch_them_from_is_enough(check: 
     assert "revocation lists" not in str(check(urls)), "the edits add up"
 
 
-<<<<<<< HEAD
 OIDC = """
 login = "oidc"
 [console.oidc]
@@ -512,7 +511,8 @@ def test_alert_channel_whose_secret_is_empty_is_a_warning(check: Check, home: Pa
     (home / "hook.txt").write_text("\n")
     found = check(("[hub]\n", HOOK + "[hub]\n"))
     assert "hook.txt holds no single line" in told(found, "settings", "warning")
-=======
+
+
 REGISTRY = '[hub.registry]\nurl = "http://registry.example/schemas"\nfolder = "kept"\n[[partners]]'
 
 
@@ -527,4 +527,3 @@ def test_a_registry_without_a_folder_that_can_be_written_is_found(check: Check, 
     (home / "bridge.toml").write_text(settings)
     bare = REGISTRY.replace('folder = "kept"\n', "")
     assert "give a folder" in told(check(("[[partners]]", bare)), "hub", "hint")
->>>>>>> w2-hub
