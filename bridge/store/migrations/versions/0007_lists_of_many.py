@@ -2,12 +2,12 @@
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-oldest_program = "0008"
+oldest_program = "0007"
 """Programs of this version and newer work with these tables."""
 
 

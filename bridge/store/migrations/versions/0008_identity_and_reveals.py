@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-oldest_program = "0009"
+oldest_program = "0008"
 """Programs of this version and newer work with these tables."""
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
