@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from lxml import etree
+from rich.text import Text
 
 from bridge.cli.mapping_files import Config, Folder, load_folder
 from bridge.cli.mapping_inputs import (
@@ -29,7 +30,7 @@ from bridge.cli.mapping_inputs import (
     read_resource,
 )
 from bridge.cli.options import DEFAULT_CONFIG, Json
-from bridge.cli.output import print_documents, print_heading, print_table, tell
+from bridge.cli.output import clean, print_documents, print_heading, print_table, tell
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import BridgeError
 from bridge.flow.try_out import (
@@ -113,7 +114,7 @@ def explain(
     if json:
         print_documents([_document(file, told)])
     else:
-        _print(told)
+        _print(told, reveal)
     if told.rejected:
         raise typer.Exit(1)
 
@@ -271,9 +272,13 @@ def _document(file: str, told: Told) -> dict[str, Any]:
     }
 
 
-def _print(told: Told) -> None:
+def _print(told: Told, reveal: bool) -> None:
     print_heading(f"{told.mapping}{': rejected' if told.rejected else ''}")
-    lines = [(t.row, t.place, t.line or "", t.function, ", ".join(t.outputs), t.value) for t in told.trace]
+    # Values that are not to be revealed are masked in the trace already.
+    shown = (lambda value: Text(clean(str(value)))) if reveal else str
+    lines = [
+        (t.row, t.place, t.line or "", t.function, ", ".join(t.outputs), shown(t.value)) for t in told.trace
+    ]
     print_table(("row", "from", "line", "by", "to", "value"), lines, fold="from")
     if told.left:
         print_heading("Left behind")

@@ -98,7 +98,10 @@ def busy(text: str) -> Iterator[None]:
 
 
 def cell(value: object) -> Text:
-    """Never markup: ids come from outside. Neither a number of a person, after whom a partner may name its messages."""
+    """Never markup: ids come from outside. Neither a number of a person, after whom a partner may name its messages;
+    what may show one comes as Text."""
+    if isinstance(value, Text):
+        return value
     text = clean("" if value is None else mask_bsn_beside_ids(str(value)))
     return Text(text, style=TONES.get(text, ""))
 

@@ -8,11 +8,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, delete, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import ConfigError
+from bridge.store import tables
 from bridge.store.cursors import get_cursor, set_cursor
 from bridge.store.engines import file_of, make_writer, read_url, translate
 
@@ -81,6 +82,11 @@ def oldest_program_in(connection: Connection) -> str | None:
     if not inspect(connection).has_table("cursor"):
         return None
     return get_cursor(connection, _OLDEST)
+
+
+def forget_oldest_program(connection: Connection) -> None:
+    """Leave tables as empty as they were made, so that all rows of another store fit in."""
+    connection.execute(delete(tables.cursor).where(tables.cursor.c.name == _OLDEST))
 
 
 def check_version(version: str | None, url: URL, *, oldest: str | None = None) -> None:

@@ -18,7 +18,7 @@ from bridge.errors import BridgeError, ConfigError
 from bridge.store import tables
 from bridge.store.chain import forget_horizons
 from bridge.store.engines import file_of, make_writer, read_url, translate
-from bridge.store.migrate import check_version, current_version, upgrade, version_in
+from bridge.store.migrate import check_version, current_version, forget_oldest_program, upgrade, version_in
 
 ROWS = 500
 """Rows that are held in memory at once; a chunk of content is a quarter of a megabyte."""
@@ -110,6 +110,7 @@ def _written(row: Mapping[str, Any]) -> bytes:
 
 
 def _check_empty(there: Connection) -> None:
+    forget_oldest_program(there)
     full = [t.name for t in tables.metadata.sorted_tables if there.execute(select(t).limit(1)).first()]
     if full:
         raise MoveFailed(f"the target is not empty: {', '.join(full)}; give an empty database")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from bridge.store.cursors import set_cursor
 from bridge.store.unit import Store, head_version
 
 
@@ -37,7 +39,11 @@ def test_upgrade_keeps_what_is_in_the_store(shell: Any, seed: Any) -> None:
 
 
 def test_store_of_a_newer_program_is_not_touched(shell: Any, store: Store) -> None:
-    store.write_sync(lambda tx: tx.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    def newer(tx: Connection) -> None:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        set_cursor(tx, "store.oldest_program", "9999", datetime.now(UTC))
+
+    store.write_sync(newer)
     assert shell.run("store", "upgrade") == 1
     assert "newer" in shell.err
     assert shell.run("store", "status") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,11 @@ async def _run(plan: Plan, folder: Path) -> None:
     }
     if plan.store:
         environment["BRIDGE__STORE__URL"] = plan.store
-    async with stage(folder, retries=PATIENT) as scene:
+    async with stage(folder, retries=PATIENT) as scene, AsyncExitStack() as stack:
         _guarantee(scene)
-        stand = Stand(plan=plan, scene=scene, environment=environment, chance=chance, report=Report())
+        stand = Stand(
+            plan=plan, scene=scene, environment=environment, chance=chance, report=Report(), stack=stack
+        )
         sending = asyncio.create_task(_send_all(scene, chance), name="send all")
         await kill(stand)
         process = await stand.start()

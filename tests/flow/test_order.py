@@ -305,7 +305,9 @@ async def test_technical_answers_are_numbered_each_with_its_own_number(
         with capture_logs() as lines:
             for number in range(4):
                 await send_report(world, number, f"zm-{number}")
-            await rest(world)
+            for _ in range(20):
+                await world.work(seconds=20)
+                await world.settled()
         assert "job.surprise" not in {line["event"] for line in lines}
         sent = {m.message_id: m for m in world.messages(direction=Direction.OUT)}
         arrived = [order_sent(world, sent[m.message_id]) for m in world.partner.received]

@@ -6,7 +6,6 @@ certificate, the state to everyone.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -66,9 +65,11 @@ async def examine(state: ApiState) -> tuple[Component, ...]:
 
 async def _examine_store(state: ApiState) -> tuple[Component, Waiting | None]:
     """The store holds the processing log too: without it no lookup is answered."""
-    store, waiting = state.bridge.store, None
-    with suppress(StoreUnavailable):
+    store = state.bridge.store
+    try:
         waiting = await store.read(oldest_waiting)
+    except StoreUnavailable as error:
+        return examine_store(store.trouble or str(error)), None
     return examine_store(store.trouble), waiting
 
 
