@@ -8,7 +8,7 @@ transaction: the outgoing messages with their octets, the delivery jobs, the sta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -30,13 +30,14 @@ from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
 from bridge.hub.reader import read_structured
 from bridge.hub.subscriptions import compile_filter, matches
+from bridge.ids import Key
 from bridge.log import get_logger
 from bridge.mapping.compose import compose_message, needs
 from bridge.mapping.context import Composed, EventView, RefExchange, Rejected
 from bridge.mapping.fit import by_fit
 from bridge.mapping.machine import MAX_FILES_OCTETS
 from bridge.mapping.program import Program
-from bridge.store.events import get_event, set_event_state
+from bridge.store.events import EventFilter, get_event, list_events, set_event_state
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import finish_job, retry_job
 from bridge.store.messages import MessageFilter, list_messages
@@ -60,9 +61,13 @@ _SOURCE_LAST = timedelta(minutes=15)
 _log = get_logger()
 
 
+_NAMED = 20
+"""So many events in the correlation of an answer are looked at, the newest."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Concerned:
-    """A partner that an event concerns, and its latest message about the same subject."""
+    """A partner that an event concerns, and the message of it that the event answers or comes after."""
 
     partner: PartnerSettings
     earlier: MessageRow | None
@@ -142,7 +147,7 @@ def find_concerned(tx: Connection, bridge: Bridge, event: Event) -> list[_Concer
     for partner in bridge.settings.partners:
         if not _subscribed(bridge, partner, attributes):
             continue
-        earlier = _latest_about(tx, partner, event.subject)
+        earlier = _earlier_of(tx, partner, event)
         if earlier is not None or not partner.only_own_subjects:
             found.append(_Concerned(partner=partner, earlier=earlier))
     return found
@@ -168,10 +173,29 @@ def matches_type(pattern: str, type: str) -> bool:
     return type.startswith(pattern[:-1]) if pattern.endswith("*") else type == pattern
 
 
-def _latest_about(tx: Connection, partner: PartnerSettings, subject: str | None) -> MessageRow | None:
-    if subject is None:
+def _earlier_of(tx: Connection, partner: PartnerSettings, event: Event) -> MessageRow | None:
+    """Of the messages of the partner about the same subject the one that the event answers: which caused it by its
+    causationid, else the newest in its correlation (SOH-37); when it names none of them, the newest."""
+    if event.subject is None:
         return None
-    wanted = MessageFilter(direction=Direction.IN, from_party=partner.party_id, subject=subject)
+    about = MessageFilter(direction=Direction.IN, from_party=partner.party_id, subject=event.subject)
+    for exchange in _exchanges_named(tx, event):
+        if row := _latest(tx, replace(about, exchange=exchange)):
+            return row
+    return _latest(tx, about)
+
+
+def _exchanges_named(tx: Connection, event: Event) -> Iterable[Key]:
+    ours = EventFilter(direction=Direction.OUT, subject=event.subject)
+    found: list[Event] = []
+    if event.causation_id is not None:
+        found += list_events(tx, replace(ours, id=event.causation_id), limit=1)
+    if event.correlation_id is not None:
+        found += list_events(tx, replace(ours, correlation_id=event.correlation_id), limit=_NAMED)
+    return dict.fromkeys(one.exchange for one in found)
+
+
+def _latest(tx: Connection, wanted: MessageFilter) -> MessageRow | None:
     rows = list_messages(tx, wanted, limit=20)
     return next((row for row in rows if row.state is not MessageState.REFUSED), None)
 

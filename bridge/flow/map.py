@@ -17,6 +17,7 @@ from lxml import etree
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
+from bridge.ebms.model import Content
 from bridge.ebms.xml import MAX_PAYLOAD_OCTETS, PAYLOAD_LIMITS, parse_xml
 from bridge.errors import PeerError
 from bridge.flow import publish, references, tracing
@@ -42,7 +43,8 @@ from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import find_subjects
 from bridge.log import get_logger
 from bridge.mapping.canonical import content_digest
-from bridge.mapping.context import Answer, EventDraft, Finding, Mapped
+from bridge.mapping.context import Answer, EventDraft, Finding, Mapped, Rejected
+from bridge.mapping.program import Program
 from bridge.mapping.rules import RULES
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import put_blob, read_blob
@@ -138,23 +140,10 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
     """Run the mapping and check every event against the profile. Changes nothing."""
     if ended := migration_of(bridge, partner_named(bridge, message.from_party)):
         return Parked(reason=f"{ended}; this message is kept, and a person decides what to do with it")
-    if payload is None:
-        return Parked(
-            reason=f"the message has no payload to map, or one of more than {MAX_PAYLOAD_OCTETS} octets"
-        )
-    try:
-        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
-    except PeerError as error:
-        return Parked(reason=f"the payload is not readable XML: {error}")
-    name = etree.QName(root)
-    program = bridge.mappings.for_xml(
-        name.text, service=message.service, action=message.action, cpa_id=message.cpa_id
-    )
-    if program is None:
-        return Parked(
-            reason=f"no mapping takes {name.localname} of service {message.service}, action {message.action}"
-        )
-    outcome = run_mapping(program, root, context=mapping_context(bridge, message))
+    read = _read(bridge, message, payload)
+    if isinstance(read, Parked):
+        return read
+    program, root, outcome = read
     if not isinstance(outcome, Mapped):
         reason = "; ".join(str(finding) for finding in _errors_first(outcome.findings))
         return Parked(reason=reason, subject=_safe(outcome.subject))
@@ -178,6 +167,56 @@ def translate(bridge: Bridge, message: Message, payload: bytes | None) -> Transl
         content=content,
         findings=(*outcome.findings, *faults),
     )
+
+
+def _read(
+    bridge: Bridge, message: Message, payload: bytes | None
+) -> tuple[Program, etree._Element, Mapped | Rejected] | Parked:
+    """What the mapping of this message makes of its payload."""
+    if payload is None:
+        return Parked(
+            reason=f"the message has no payload to map, or one of more than {MAX_PAYLOAD_OCTETS} octets"
+        )
+    try:
+        root = parse_xml(payload, limits=PAYLOAD_LIMITS)
+    except PeerError as error:
+        return Parked(reason=f"the payload is not readable XML: {error}")
+    name = etree.QName(root)
+    program = bridge.mappings.for_xml(
+        name.text, service=message.service, action=message.action, cpa_id=message.cpa_id
+    )
+    if program is None:
+        return Parked(
+            reason=f"no mapping takes {name.localname} of service {message.service}, action {message.action}"
+        )
+    return program, root, run_mapping(program, root, context=mapping_context(bridge, message))
+
+
+async def mapping_order(bridge: Bridge, message: Message, content: Content) -> str | None:
+    """The ordering key of the mapping of a message that comes in: its sender and what it is about.
+
+    What a sender reports about one subject is mapped, and so offered to the hub, in the order in which it was
+    acknowledged, also when a process dies in between. None when the message does not show what it is about; it
+    raises nothing, since nothing here may stand in the way of receiving it.
+    """
+    if content.size > MAX_PAYLOAD_OCTETS:
+        return None
+    if content.size > LARGE:
+        subject = await asyncio.to_thread(_subject, bridge, message, content)
+    else:
+        subject = _subject(bridge, message, content)
+    return None if subject is None else f"{message.from_party} {subject}"
+
+
+def _subject(bridge: Bridge, message: Message, content: Content) -> str | None:
+    with content.open() as octets:
+        read = _read(bridge, message, octets.read())
+    if isinstance(read, Parked):
+        return None
+    _, _, outcome = read
+    if isinstance(outcome, Mapped):
+        return _safe(next((draft.subject for draft in outcome.events if draft.subject), None))
+    return _safe(outcome.subject)
 
 
 def _safe(subject: str | None) -> str | None:

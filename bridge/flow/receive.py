@@ -147,6 +147,7 @@ async def _accept(
     row = _row(bridge, case, MessageState.RECEIVED)
     map_job, answer_job = bridge.new_key(), bridge.new_key()
     asked_order = case.message.message_order
+    map_order = await _mapping_order(bridge, row, opened, accepted) if asked_order is None else None
 
     def work(tx: Connection) -> Effect | None:
         open_case(tx, row, ExchangeState.RUNNING, None)
@@ -166,7 +167,15 @@ async def _accept(
         if answer is not None:
             keep_answer(tx, case, row, answer, "Acknowledgment", None if agreed.synchronous else answer_job)
         if asked_order is None:
-            add_job(tx, key=map_job, kind=mapping_flow.KIND, subject_key=row.key, due=case.at, at=case.at)
+            add_job(
+                tx,
+                key=map_job,
+                kind=mapping_flow.KIND,
+                subject_key=row.key,
+                ordering_key=map_order,
+                due=case.at,
+                at=case.at,
+            )
         else:
             try:
                 order.take_place(tx, bridge, row, ordering.line_name(case.message, "in"), asked_order)
@@ -190,6 +199,12 @@ async def _accept(
     return (
         _in_response(answer) if answer is not None and agreed.synchronous else _nothing(bridge, case.message)
     )
+
+
+async def _mapping_order(bridge: Bridge, row: MessageRow, opened: Received, accepted: Accepted) -> str | None:
+    by_id = {part.content_id: part for part in opened.message.parts}
+    first = next((by_id[content_id] for content_id in accepted.content_ids), None)
+    return None if first is None else await mapping_flow.mapping_order(bridge, row, first.content)
 
 
 def _about_order(agreed: Agreed, error: EbmsError) -> AnswerError:

@@ -17,7 +17,7 @@ import random
 import socket
 import tempfile
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,8 +72,10 @@ class Report:
     """Subject → how many different events reported it."""
     answers: Counter[str] = field(default_factory=Counter)
     """Subject → how many different answers the partner got."""
-    order: dict[str, list[str]] = field(default_factory=dict)
-    """Subject → the conversations of its events at the hub, in the order in which they came."""
+    in_order: dict[str, bool] = field(default_factory=dict)
+    """Subject → whether its events came to the hub in the order in which its reports were sent."""
+    answers_in_order: dict[str, bool] = field(default_factory=dict)
+    """Subject → whether its answers came to the partner in the order of their events in the hub's stream."""
     notes: list[str] = field(default_factory=list)
     """What the scenario saw of the bridge while it went wrong."""
     unfinished: int = 0
@@ -88,9 +90,11 @@ class Report:
             f"with other octets {self.altered}",
             f"subjects with two events {sum(c == 2 for c in self.facts.values())}, with another number "
             f"{sum(c != 2 for c in self.facts.values())}",
-            f"subjects with two reports in their order {sum(order_is_kept(self).values())} of {len(self.order)}",
+            f"subjects with two reports in their order {sum(self.in_order.values())} of {len(self.in_order)}",
             f"subjects with two answers at the partner {sum(c == 2 for c in self.answers.values())}, with another "
             f"number {sum(c != 2 for c in self.answers.values())}",
+            f"subjects with two answers in their order {sum(self.answers_in_order.values())} of "
+            f"{len(self.answers_in_order)}",
             *self.notes,
             f"exchanges unfinished {self.unfinished}, needing a person {self.attention}",
         ]
@@ -194,11 +198,6 @@ def conversation(number: int) -> str:
     return f"conversation-{number:06d}"
 
 
-def order_is_kept(report: Report) -> dict[str, bool]:
-    """Subject → whether its events came in the order in which its reports were sent."""
-    return {name: seen == sorted(seen) for name, seen in report.order.items()}
-
-
 async def _send_all(plan: Plan, stand: Stand) -> None:
     """Every report once; the partner itself repeats what was not acknowledged."""
     partner = stand.scene.partner
@@ -256,15 +255,24 @@ def _count(scene: Scene, report: Report) -> None:
         str(uuid.uuid5(namespace, f"conversation|{CPA_ID}|{conversation(number)}")): conversation(number)
         for number in range(report.sent)
     }
+    reports: dict[str, list[str]] = defaultdict(list)
+    answers: dict[str, list[str]] = defaultdict(list)
+    received: dict[str, list[str]] = defaultdict(list)
     for offer in scene.hub.events:
-        report.order.setdefault(offer.event["subject"], []).append(named[offer.event["correlationid"]])
+        reports[offer.event["subject"]].append(named[offer.event["correlationid"]])
         report.offers[offer.id] += offer.count
         report.altered += offer.altered
         report.facts[offer.event["subject"]] += 1
+    for stored in scene.hub.stream:
+        if "causationid" in stored.event:
+            answers[stored.event["subject"]].append(named[stored.event["correlationid"]])
     for message in scene.partner.received:
         text = message.payload.decode()
         found = next(part.split("<")[0] for part in text.split(":identificatieVtMelding>")[1:])
         report.answers[f"melding/{found}"] += 1
+        received[f"melding/{found}"].append(message.conversation_id)
+    report.in_order = {name: came == sorted(came) for name, came in reports.items()}
+    report.answers_in_order = {name: received[name] == asked for name, asked in answers.items()}
 
 
 def _free_port() -> int:

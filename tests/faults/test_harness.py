@@ -19,7 +19,11 @@ def check(report: Report, plan: Plan) -> None:
     assert report.facts == everything, "every report reached the hub as exactly one event"
     assert set(report.offers.values()) == {1}, "no event was offered twice"
     assert report.altered == 0
+    assert all(report.in_order.values()), "two reports about one subject reached the hub in their order"
     assert report.answers == everything, "every answer reached the partner exactly once"
+    assert all(report.answers_in_order.values()), (
+        "two answers about one subject reached the partner in their order"
+    )
     assert (report.unfinished, report.attention) == (0, 0)
 
 

@@ -96,6 +96,31 @@ async def test_two_open_reports_get_each_their_own_answer_whatever_the_order(wor
     ]
 
 
+@pytest.mark.rule("SOH-37", "SOH-138")
+@pytest.mark.parametrize("named_by", ["causationid", "correlationid"])
+async def test_of_two_reports_about_one_subject_the_one_that_the_event_names_is_answered(
+    world: World, named_by: str
+) -> None:
+    await report(world)
+    await report(world)
+    first, second = world.messages(direction=Direction.IN)
+    for made in world.events()[::-1]:
+        name = made.id if named_by == "causationid" else made.correlation_id
+        await pull(world, taken_up(**{named_by: name}))
+    await world.settled()
+    answers = [message.ref_to_message_id for message in world.partner.received]
+    assert answers == [second.message_id, first.message_id]
+
+
+async def test_a_report_of_another_partner_is_never_answered_though_the_event_names_it(world: World) -> None:
+    """What the hub says about the cause does not widen who is told: the subject must be the partner's own."""
+    await report(world, "A-1")
+    (made,) = world.events()
+    await pull(world, taken_up("A-2", causationid=made.id, correlationid=made.correlation_id))
+    assert states(world) == [EventState.UNMATCHED]
+    assert sent(world) == []
+
+
 async def test_an_event_about_a_subject_that_the_partner_never_reported_is_not_for_it(world: World) -> None:
     await report(world)
     await pull(world, taken_up("ANDERS-1"))

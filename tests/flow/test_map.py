@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
+from bridge.flow.order import MAP
 from bridge.hub.event import write_time
 from bridge.hub.profile import Mode, check_event
 from bridge.hub.reader import read_structured
 from bridge.mapping.load import MappingSet
 from bridge.store import tables
+from bridge.store.jobs import claim_jobs
 from bridge.store.resources import find_resource
 from bridge.store.rows import ExchangeState, MessageState
 from tests.flow.conftest import World
@@ -178,3 +181,46 @@ async def test_without_any_mapping_nothing_is_lost(world: World) -> None:
     await world.partner.send(world.sample, "vtMelding")
     await world.work()
     assert [message.state for message in world.messages()] == [MessageState.PARKED]
+
+
+# --- the order of mapping
+
+
+def about(world: World, number: str) -> bytes:
+    return world.sample.replace(b"BVH-2026-000042", number.encode())
+
+
+def die_with_the_first_job(world: World) -> timedelta:
+    """Another process takes the oldest map job and is killed; gives how long it holds it still."""
+    lease, now = world.bridge.settings.worker.lease, world.clock.now
+    (job,) = world.bridge.store.write_sync(
+        lambda tx: claim_jobs(tx, now=now, worker="killed", lease=lease, limit=1, kinds=(MAP,))
+    )
+    assert job.attempts == 1
+    return lease
+
+
+@pytest.mark.rule("SOH-36")
+@pytest.mark.parametrize("size", [0, 2_000_000])
+async def test_a_report_is_mapped_after_an_interrupted_one_of_its_sender_about_the_same(
+    world: World, size: int
+) -> None:
+    payload = about(world, "B-1") + b"<!--" + b"x" * size + b"-->"
+    await world.partner.send(payload, "vtMelding", conversation_id="first")
+    lease = die_with_the_first_job(world)
+    await world.partner.send(about(world, "B-1"), "vtMelding", conversation_id="second")
+    await world.partner.send(about(world, "B-2"), "vtMelding", conversation_id="other")
+    await world.work()
+    assert [event.subject for event in world.events()] == ["melding/B-2"]
+    await world.work(seconds=lease.total_seconds())
+    conversations = {message.exchange: message.conversation_id for message in world.messages()}
+    assert [conversations[event.exchange] for event in world.events()] == ["other", "first", "second"]
+
+
+async def test_a_payload_that_shows_no_subject_is_received_and_waits_for_nobody(world: World) -> None:
+    await world.partner.send(about(world, "B-1"), "vtMelding")
+    die_with_the_first_job(world)
+    for payload in (b"<no", b"<unknown/>", b"x"):
+        assert (await world.partner.send(payload, "vtMelding")).status == 204
+    await world.work()
+    assert [m.state for m in world.messages()] == [MessageState.RECEIVED, *[MessageState.PARKED] * 3]
