@@ -21,6 +21,7 @@ from bridge.store.exchanges import (
     list_exchanges,
 )
 from bridge.store.jobs import JobFilter, count_jobs, list_jobs
+from bridge.store.persons import find_by_person
 from bridge.store.rows import ExchangeDirection, ExchangeState, JobState
 from bridge.store.unit import Store
 
@@ -41,6 +42,7 @@ def listing(store: Store, *, stored: int, now: datetime) -> tuple[Row, ...]:
 def _lists(now: datetime) -> Iterator[tuple[str, list[Work]]]:
     yield "exchanges, the slowest of every combination of filters", [_exchanges(f) for f in _filters(now)]
     yield "search by id", [lambda tx: find_exchanges(tx, "melding/case-7")]
+    yield "search by person", [lambda tx: find_by_person(tx, b"key", "999990019")]
     yield "what needs a person, by cause", [list_causes]
     yield "the counts of the Now page", [lambda tx: _counts(tx, now)]
     yield "dead jobs, ready jobs", [_jobs(JobState.DEAD), _jobs(JobState.READY)]

@@ -15,8 +15,6 @@ from pathlib import Path
 import aiohttp
 from sqlalchemy import Connection
 
-from bridge.bench.fill import fill
-from bridge.bench.lists import listing
 from bridge.bench.row import Row, compared, percentile
 from bridge.bench.stage import Post, Stage, bridge_process, client, signed_posts, stage
 from bridge.cli.assemble import assemble
@@ -61,7 +59,7 @@ async def receiving(folder: Path, *, count: int, senders: int) -> tuple[Row, ...
             found.append((name, speed))
             spent.append((f"{name}: processor time of a message", processor[0] / count * 1000))
     part = f"receive end to end, {senders} senders"
-    return (*_throughputs(part, found), *compared(part, "ms", spent))
+    return (*throughputs(part, found), *compared(part, "ms", spent))
 
 
 async def with_workers(folder: Path, *, count: int, senders: int) -> tuple[Row, ...]:
@@ -71,30 +69,14 @@ async def with_workers(folder: Path, *, count: int, senders: int) -> tuple[Row, 
         async with stage(_below(folder, f"workers{workers}"), sync=True) as scene:
             speed = await _throughput(scene, count=count, senders=senders, workers=workers)
             found.append((f"--workers {workers}", speed))
-    return _throughputs(f"receive with workers, {senders} senders", found)
-
-
-async def with_stored(folder: Path, *, count: int, senders: int, stored: int) -> tuple[Row, ...]:
-    """The same load with few and with many messages in the store, and how long its lists take then."""
-    found: list[tuple[str, tuple[float, list[float], int]]] = []
-    lists: tuple[Row, ...] = ()
-    for number in (1000, stored):
-        async with stage(_below(folder, f"stored{number}"), sync=True) as scene:
-            with Store.open(load_settings(scene.config).store.url, create=True) as store:
-                now = datetime.now(UTC)
-                fill(store, number, now=now)
-                lists = listing(store, stored=number, now=now)
-            found.append(
-                (f"{number} stored messages", await _throughput(scene, count=count, senders=senders))
-            )
-    return (*_throughputs(f"receive beside stored messages, {senders} senders", found), *lists)
+    return throughputs(f"receive with workers, {senders} senders", found)
 
 
 async def publishing(folder: Path, *, count: int) -> tuple[Row, ...]:
     """From stored messages to events that a simulated hub took, in one process with that hub."""
     async with stage(_below(folder, "publish"), sync=True) as scene:
         async with bridge_process(scene) as addresses, client(scene) as session:
-            await _send_all(session, addresses["partner"], signed_posts(scene.partner, count), senders=8)
+            await send_all(session, addresses["partner"], signed_posts(scene.partner, count), senders=8)
         hub = Hub(HubSettings(tls=tls_of(scene.pki, HUB), in_progress=0))
         await hub.start()
         try:
@@ -182,9 +164,9 @@ async def _throughput(
     """
     posts = signed_posts(scene.partner, count)
     async with bridge_process(scene, workers=workers) as addresses, client(scene) as session:
-        await _send_all(session, addresses["partner"], signed_posts(scene.partner, senders), senders=senders)
+        await send_all(session, addresses["partner"], signed_posts(scene.partner, senders), senders=senders)
         before = await _at_rest(addresses.pid) if processor is not None else 0.0
-        times, errors, spent = await _send_all(session, addresses["partner"], posts, senders=senders)
+        times, errors, spent = await send_all(session, addresses["partner"], posts, senders=senders)
         if processor is not None:
             processor.append(await _at_rest(addresses.pid) - before)
     return (count - errors) / spent, times, errors
@@ -206,9 +188,11 @@ def _processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def _send_all(
+async def send_all(
     session: aiohttp.ClientSession, url: str, posts: list[Post], *, senders: int
 ) -> tuple[list[float], int, float]:
+    """Times in seconds, sorted, how many were not answered well, and how long all took together."""
+
     def sending(post: Post) -> Callable[[], Awaitable[bool]]:
         async def send() -> bool:
             head = {"Content-Type": post.content_type, "SOAPAction": '"ebXML"'}
@@ -242,7 +226,8 @@ async def _run(
     return sorted(times), errors, time.perf_counter() - begun
 
 
-def _throughputs(part: str, found: list[tuple[str, tuple[float, list[float], int]]]) -> tuple[Row, ...]:
+def throughputs(part: str, found: list[tuple[str, tuple[float, list[float], int]]]) -> tuple[Row, ...]:
+    """Of loads by name: messages a second with the ratio to the first, and how long the slowest hundredth waited."""
     speeds = compared(part, "messages/s", [(name, speed) for name, (speed, _, _) in found])
     waits = (
         Row(

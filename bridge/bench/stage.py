@@ -67,6 +67,8 @@ class Stage:
     config: Path
     pki: Pki
     partner: PartnerSettings
+    environment: Mapping[str, str]
+    """What is set beside the file."""
 
 
 class Running(dict[str, str]):
@@ -78,8 +80,12 @@ class Running(dict[str, str]):
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, sync: bool) -> AsyncIterator[Stage]:
-    """An agreement with signed reliable messaging, and a partner that takes signals without looking at them."""
+async def stage(folder: Path, *, sync: bool, store: str | None = None) -> AsyncIterator[Stage]:
+    """An agreement with signed reliable messaging, and a partner that takes signals without looking at them.
+
+    `store` is the URL of an empty store; without it there is a SQLite file in the folder.
+    """
+    environment = {} if store is None else {"BRIDGE__STORE__URL": store}
     pki = make_pki(folder / "certs", organisations=[POLICE, BRIDGE, HUB], now=datetime.now(UTC))
     tls = tls_of(pki, POLICE)
     app = web.Application()
@@ -93,9 +99,9 @@ async def stage(folder: Path, *, sync: bool) -> AsyncIterator[Stage]:
             folder, pki, partner_url=url, hub_url=NO_HUB, change=lambda terms: replace(terms, sync=sync)
         )
         config.write_text(config.read_text(encoding="utf-8") + _MORE_SETTINGS, encoding="utf-8")
-        with Store.open(load_settings(config).store.url, create=True) as store:
-            store.write_sync(lambda tx: pause(tx, "hub", by="bench", reason="no hub", at=datetime.now(UTC)))
-        yield Stage(config=config, pki=pki, partner=_partner(pki, sync))
+        with Store.open(load_settings(config, environment).store.url, create=True) as opened:
+            opened.write_sync(lambda tx: pause(tx, "hub", by="bench", reason="no hub", at=datetime.now(UTC)))
+        yield Stage(config=config, pki=pki, partner=_partner(pki, sync), environment=environment)
     finally:
         await server.stop()
 
@@ -103,7 +109,7 @@ async def stage(folder: Path, *, sync: bool) -> AsyncIterator[Stage]:
 @asynccontextmanager
 async def bridge_process(scene: Stage, *, workers: int = 1) -> AsyncIterator[Running]:
     """`bridge serve`; gives its addresses and its process."""
-    process = await start_bridge(scene.config, workers=workers)
+    process = await start_bridge(scene.config, scene.environment, workers=workers)
     try:
         yield Running(await addresses_of(process), pid=process.pid)
     finally:

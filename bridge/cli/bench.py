@@ -17,6 +17,7 @@ import typer
 from bridge.bench import load, speed
 from bridge.bench.row import Row
 from bridge.bench.stage import stage
+from bridge.bench.stored import with_stored
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_table, tell
 from bridge.log import configure_logging
@@ -62,6 +63,13 @@ def bench(
         int | None,
         typer.Option("--stored", min=1001, help="Messages in the store for the part `stored`, against 1000."),
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            help="URL of an empty PostgreSQL database for the part `stored`; without it SQLite is used.",
+        ),
+    ] = None,
     lookups: Annotated[
         int | None,
         typer.Option("--lookups", min=1, help="Lookups in the part `lookup`: for ten minutes some 100 000."),
@@ -77,17 +85,19 @@ def bench(
     configure_logging(level=logging.CRITICAL)
     size = QUICK if quick else FULL
     size = replace(size, lookups=lookups or size.lookups)
-    asyncio.run(_run(tuple(only or Part), size, senders, stored or size.stored, json))
+    asyncio.run(_run(tuple(only or Part), size, senders, stored or size.stored, database, json))
 
 
-async def _run(parts: tuple[Part, ...], size: Size, senders: int, stored: int, as_json: bool) -> None:
+async def _run(
+    parts: tuple[Part, ...], size: Size, senders: int, stored: int, database: str | None, as_json: bool
+) -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
         for part in parts:
             tell(f"measuring {part} ...")
             below = Path(folder) / part
             below.mkdir()
-            rows += [row async for row in _measure(part, below, size, senders, stored)]
+            rows += [row async for row in _measure(part, below, size, senders, stored, database)]
     if as_json:
         print_documents(asdict(row) for row in rows)
         return
@@ -100,7 +110,9 @@ async def _run(parts: tuple[Part, ...], size: Size, senders: int, stored: int, a
     )
 
 
-async def _measure(part: Part, folder: Path, size: Size, senders: int, stored: int) -> AsyncIterator[Row]:
+async def _measure(
+    part: Part, folder: Path, size: Size, senders: int, stored: int, database: str | None
+) -> AsyncIterator[Row]:
     found: tuple[Row, ...]
     match part:
         case Part.READ:
@@ -115,7 +127,9 @@ async def _measure(part: Part, folder: Path, size: Size, senders: int, stored: i
         case Part.PUBLISH:
             found = await load.publishing(folder, count=size.messages)
         case Part.STORED:
-            found = await load.with_stored(folder, count=size.messages, senders=senders, stored=stored)
+            found = await with_stored(
+                folder, count=size.messages, senders=senders, stored=stored, database=database
+            )
         case Part.LOOKUP:
             found = await load.looking_up(folder, count=size.lookups, readers=senders)
         case Part.WORKERS:

@@ -121,12 +121,20 @@ def may_be_bsn(text: str) -> bool:
     return any(is_bsn(digits) for digits in found)
 
 
+_STANDING = re.compile("[a-z]{1,20}(?:-[a-z]{1,20}){0,3}")
+
+
 def read_key(text: str) -> Key | None:
     """A whole key in its one spelling, or None."""
     try:
         return Key(text) if str(UUID(text)) == text else None
     except ValueError:
         return None
+
+
+def read_job_key(text: str) -> Key | None:
+    """A key as `read_key`, or the name of a job that is there once for ever, such as `purge`."""
+    return Key(text) if _STANDING.fullmatch(text) else read_key(text)
 
 
 def parse_time(text: str, zone: tzinfo) -> datetime:

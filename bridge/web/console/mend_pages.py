@@ -16,7 +16,7 @@ from bridge.store.events import get_event
 from bridge.store.jobs import get_job
 from bridge.store.messages import get_message
 from bridge.store.rows import NoSuchRow
-from bridge.web.console.filters import read_key
+from bridge.web.console.filters import read_job_key, read_key
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import page
 from bridge.web.console.session_pages import field
@@ -114,8 +114,11 @@ async def _preview(request: web.Request, *, problem: str, status: int) -> web.Re
 
 async def _asked(request: web.Request) -> tuple[Action, Key, str]:
     """The action, the key, and the page to go back to."""
-    action, key = ACTIONS.get(request.match_info["action"]), read_key(request.match_info["key"])
-    if action is None or key is None:
+    action, text = ACTIONS.get(request.match_info["action"]), request.match_info["key"]
+    if action is None:
+        raise web.HTTPNotFound
+    key = read_job_key(text) if action.about == "job" else read_key(text)
+    if key is None:
         raise web.HTTPNotFound
     try:
         exchange = await request.app[STORE].read(lambda tx: _exchange(tx, action.about, key))

@@ -14,7 +14,7 @@ import pytest
 
 from bridge.store.access import add_access
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.jobs import add_job, claim_jobs, get_job, retry_job
+from bridge.store.jobs import add_job, add_standing_job, claim_jobs, get_job, retry_job
 from bridge.store.rows import Access, AccessOutcome, Role
 from tests.web.console.conftest import NOW, START
 
@@ -123,6 +123,18 @@ async def test_job_that_waits_is_done_now_with_a_reason(browser: Any, job: Any, 
     assert (hurried.due, hurried.attempts) == (NOW, 1)
     assert f"/mend/hurry/{job}" not in await browser.get("/jobs?state=retried")
     assert "Dit kan nu niet" in await browser.get(f"/mend/hurry/{job}")
+
+
+async def test_standing_job_is_done_now_too(browser: Any, store: Any) -> None:
+    """Its key is a name, not one that was drawn."""
+    store.write_sync(lambda tx: add_standing_job(tx, key="purge", kind="purge", endpoint=None, at=START))
+    (held,) = store.write_sync(
+        lambda tx: claim_jobs(tx, now=START, worker="one", lease=timedelta(minutes=2), limit=1)
+    )
+    store.write_sync(lambda tx: retry_job(tx, held, due=NOW + timedelta(hours=1), reason="nothing", at=START))
+    assert "/mend/hurry/purge" in await browser.get("/jobs?state=retried")
+    await browser.post("/mend/hurry/purge", reason="the disk is filling up")
+    assert store.read_sync(lambda tx: get_job(tx, "purge")).due == NOW
 
 
 async def test_job_that_a_worker_holds_is_left_alone(browser: Any, job: Any, store: Any) -> None:
