@@ -121,8 +121,14 @@ class Store:
 
     async def probe(self, at: datetime) -> bool:
         """Whether something can be written now. Reading alone tells nothing: that works on a full disk too."""
+
+        def work(tx: Connection) -> None:
+            set_cursor(tx, _PROBE, at.isoformat(), at)
+            if self.sealer is not None:
+                self.sealer.check(tx)
+
         try:
-            await self.write(lambda tx: set_cursor(tx, _PROBE, at.isoformat(), at))
+            await self.write(work)
         except StoreUnavailable:
             return False
         if self.trouble is not None:
