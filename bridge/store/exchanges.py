@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, null, select
+from sqlalchemy import Connection, Select, func, null, select
 
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.keys import first_key, made_at
-from bridge.store.query import change, fetch, get, page, values_of
+from bridge.store.query import add, change, fetch, get, page
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
 
 RELATED = 100
@@ -35,7 +35,7 @@ class ExchangeFilter:
 
 def open_exchange(tx: Connection, exchange: Exchange) -> None:
     """Add a new exchange."""
-    tx.execute(insert(tables.exchange).values(values_of(exchange)))
+    add(tx, tables.exchange, exchange)
 
 
 def get_exchange(tx: Connection, key: Key) -> Exchange:

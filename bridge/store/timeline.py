@@ -14,6 +14,9 @@ from bridge.store.rows import Side, Step, StepOutcome
 NOTHING: Mapping[str, str] = {}
 
 
+_ADD = insert(tables.step)
+
+
 def add_step(
     tx: Connection,
     *,
@@ -35,7 +38,7 @@ def add_step(
         "detail": detail,
         "by": by,
     }
-    added = tx.execute(insert(tables.step).values(values)).inserted_primary_key
+    added = tx.execute(_ADD, values).inserted_primary_key
     assert added is not None
     return int(added[0])
 
