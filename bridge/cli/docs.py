@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from bridge.cli.main import app
+from bridge.cli.main import make_app
 
 _HEAD = """# Commands
 
@@ -25,7 +25,7 @@ and signs of progress are for a terminal only, and colours are left out when `NO
 def commands_page() -> str:
     """Markdown of every command that is not hidden, by name."""
     lines = [_HEAD]
-    for path, command in sorted(_commands(get_command(app), "bridge"), key=lambda one: one[0]):
+    for path, command in sorted(_commands(get_command(make_app()), "bridge"), key=lambda one: one[0]):
         lines += _section(path, command)
     return "\n".join(lines).rstrip("\n") + "\n"
 

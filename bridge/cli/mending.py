@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from bridge.cli.account import acting
+from bridge.cli.acting import acting
 from bridge.cli.assemble import assemble
 from bridge.cli.output import print_documents, print_table, tell
 from bridge.config import load_settings
