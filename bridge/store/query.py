@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 
 def values_of(row: Any) -> dict[str, Any]:
-    """The columns of a dataclass of `rows.py`."""
+    """The columns of a dataclass of `rows`."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
@@ -49,7 +49,7 @@ def get(tx: Connection, make: type[R], table: Table, key: Key) -> R:
 
 
 def add(tx: Connection, table: Table, row: Any) -> None:
-    """Insert a dataclass of `rows.py`. What it refers to must be there."""
+    """Insert a dataclass of `rows`. What it refers to must be there."""
     tx.execute(_insert(table), dict(seal_row(tx, table, values_of(row))))
 
 

@@ -12,8 +12,6 @@ from bridge.store.query import fetch, transaction_bounds
 from bridge.store.rows import Side, Step, StepOutcome
 
 NOTHING: Mapping[str, str] = {}
-
-
 _ADD = insert(tables.step)
 
 
