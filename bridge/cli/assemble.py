@@ -23,6 +23,7 @@ from bridge.ebms.oin import OIN_TYPE, environment_suffix, oin_in
 from bridge.errors import ConfigError
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.bridge import Bridge, OwnIdentity
+from bridge.flow.clock import SharedClock
 from bridge.flow.mapping_folder import read_mapping_files as read_mapping_files
 from bridge.flow.reload import AGREEMENTS
 from bridge.flow.revocation import with_fetched
@@ -49,12 +50,17 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def assemble(
-    settings: Settings, *, now: Callable[[], datetime] = utc_now, mappings: MappingSet | None = None
+    settings: Settings, *, now: Callable[[], datetime] | None = None, mappings: MappingSet | None = None
 ) -> AsyncIterator[Bridge]:
     """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault.
 
-    `mappings` that are compiled already are not read again.
+    `mappings` that are compiled already are not read again. Without `now` the time is that of the machine, or of the
+    database where several machines share one.
     """
+    clock = None
+    if now is None:
+        clock = SharedClock(wall=utc_now)
+        now = clock.now
     own, profile = load_own_identities(settings), hub_profile(settings.hub)
     agreements, refused = usable_agreements(
         load_agreements(settings.agreements.folder), own, now=now(), production=settings.production
@@ -80,11 +86,14 @@ async def assemble(
             SourceClient(_source_contexts(settings)) as source_client,
             ListClient(proxy=settings.trust.crl_proxy) as fetch_list,
         ):
+            if clock:
+                await clock.compare(store)
             gate.trust = with_fetched(gate.trust, await store.read(fetched_lists))
             hub = hub_client(session, settings.hub, now=now, new_transaction_id=lambda: keys(now()))
             yield Bridge(
                 settings=settings,
                 store=store,
+                shared_clock=clock,
                 now=now,
                 new_uuid=uuid.uuid4,
                 new_key=lambda: keys(now()),

@@ -16,7 +16,7 @@ from bridge.cli.assemble import load_own_identities, load_person_key, read_mappi
 from bridge.cli.check_answers import answers
 from bridge.cli.check_certificates import certificates
 from bridge.cli.check_findings import Case, Finding, Group, Level, errors
-from bridge.cli.check_secrets import check_secrets
+from bridge.cli.check_secrets import check_exposure, check_secrets
 from bridge.cli.ports import privilege_hint
 from bridge.cli.store import store_status
 from bridge.ebms.cpa import read_cpa
@@ -299,6 +299,7 @@ def _say(group: Group, level: Level, where: str, text: str) -> Finding:
 _CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     values,
     check_secrets,
+    check_exposure,
     parties,
     certificates,
     agreements,

@@ -1,8 +1,9 @@
-"""What `bridge check` finds in the files that logging in and alerts read: they are opened late, so it is said now."""
+"""What `bridge check` finds in files with secrets: those that are opened late, and those that others can read."""
 
 from __future__ import annotations
 
 import ssl
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def check_secrets(case: Case) -> Iterator[Finding]:
         yield from _secret(f"{where}.secret_file", hook.secret_file, Level.WARNING)
         yield from _secret(f"{where}.signing_key_file", hook.signing_key_file, Level.WARNING)
         yield from _authorities(f"{where}.ca_file", hook.ca_file, Level.WARNING)
+
+
+def check_exposure(case: Case) -> Iterator[Finding]:
+    """The keys that open what is encrypted or hashed in the store."""
+    store, person = case.settings.store.encryption, case.settings.identifiers.person_key_file
+    for where, file in (
+        ("store.encryption.key_file", store.key_file),
+        ("store.encryption.previous_key_file", store.previous_key_file),
+        ("identifiers.person_key_file", person),
+    ):
+        # What cannot be read at all is said elsewhere.
+        if file is not None and file.exists() and file.stat().st_mode & stat.S_IROTH:
+            text = f"{file.name} can be read by every user of this machine; chmod o-rwx {file.name}"
+            yield _finding(where, text, Level.WARNING)
 
 
 def _secret(where: str, file: Path | None, level: Level) -> Iterator[Finding]:

@@ -131,6 +131,8 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
         async with listening(bridge, sockets), asyncio.TaskGroup() as group:
             group.create_task(worker.run(), name="worker")
             watching = [group.create_task(Watch(bridge).run(), name="watch")]
+            if bridge.shared_clock is not None:
+                watching.append(group.create_task(bridge.shared_clock.run(bridge.store), name="clock"))
             if bridge.schema_keeper is not None:
                 watching.append(group.create_task(bridge.schema_keeper.run(), name="schemas"))
             await bridge.store.write(lambda tx: start_pulling(tx, bridge))

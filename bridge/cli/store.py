@@ -36,7 +36,8 @@ for command in (
 def upgrade(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Bring the store to the version of this program; makes a SQLite file that is not there.
 
-    Stop the bridge first, and keep a copy of the store. Doing it twice is harmless.
+    Keep a copy of the store. On SQLite stop the bridge first; the nodes on one PostgreSQL may run meanwhile.
+    Doing it twice is harmless.
     Example: bridge store upgrade --config bridge.toml
     """
     url = load_settings(config).store.url

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import json as json_module
+import re
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +23,7 @@ from bridge.flow.purge import batches, needs_of, retention_of
 from bridge.store.chain import Tampering, Verification, digest_at
 from bridge.store.holds import list_holds
 from bridge.store.keys import KeyMaker
+from bridge.store.octets import check_octets
 from bridge.store.persons import find_by_person
 from bridge.store.purge import list_purge_runs, purge_due, totals_of
 from bridge.store.rekey import begin_rotation, find_stale, reseal, stale_places
@@ -25,6 +31,8 @@ from bridge.store.retention import count_kept, find_due
 from bridge.store.rows import Content, PurgeRun
 from bridge.store.sealing import FRESH, Sealer
 from bridge.store.unit import Store
+
+_DIGEST = re.compile("[0-9a-f]{16,64}")
 
 COLUMNS = ("content", "type", "exchanges", "items", "octets")
 
@@ -35,17 +43,27 @@ def verify(
     head: Annotated[
         str | None, typer.Option(help="A head that was noted before: NUMBER:DIGEST. It must still stand.")
     ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="A log of the bridge: every head that it tells must still stand.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the chain; do not read the octets of the evidence.")
+    ] = False,
 ) -> None:
-    """Check the hash chain over the journal: every step and piece of evidence is as it was written.
+    """Check the hash chain over the journal, and the octets of the evidence: all is as it was written.
 
     Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed.
-    Example: bridge store verify --head 1824:9f86d081884c7d65
+    Example: bridge store verify --log /elsewhere/bridge.log
     """
+    heads = ([_head_in(head)] if head is not None else []) + (list(_heads_in_log(log)) if log else [])
     with open_store(config) as opened, busy("Checking the journal"):
         check, found = _verified(opened.store)
-        if head is not None:
-            found += _check_head(opened.store, head)
+        read, faults = (0, []) if quick else _read_octets(opened.store)
+        found += faults
+        for number, digest in heads:
+            found += _check_head(opened.store, number, digest)
     told = {"seals": check.seals, "lines": check.lines, "head": f"{check.seals}:{check.head}"}
+    told |= {"octetsOf": read, "headsCompared": len(heads)}
     if json:
         print_documents([{**told, "faults": [str(fault) for fault in found]}])
     else:
@@ -175,16 +193,53 @@ def _verified(store: Store) -> tuple[Verification, list[Tampering]]:
     return check, found
 
 
-def _check_head(store: Store, head: str) -> list[Tampering]:
-    number, _, digest = head.partition(":")
-    if not number.isdecimal() or len(digest) < 16:
+def _read_octets(store: Store) -> tuple[int, list[Tampering]]:
+    items, found, after = 0, list[Tampering](), 0
+    while True:
+        part = store.read_sync(partial(check_octets, after=after))
+        items, found = items + part.items, found + list(part.faults)
+        if part.after is None:
+            return items, found
+        after = part.after
+
+
+def _head_in(text: str) -> tuple[int, str]:
+    number, _, digest = text.partition(":")
+    if not number.isdecimal() or not _DIGEST.fullmatch(digest.replace("-", "")):
         raise typer.BadParameter(
             "write NUMBER:DIGEST, as `bridge store verify` printed it", param_hint="--head"
         )
-    found = store.read_sync(partial(digest_at, number=int(number)))
-    if found is not None and found.startswith(digest):
+    return int(number), digest
+
+
+def _heads_in_log(file: Path) -> Iterator[tuple[int, str]]:
+    """Of the lines `journal.sealed`. Other programs may have written into the log too."""
+    heads = []
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                with suppress(ValueError, TypeError, KeyError):
+                    told = json_module.loads(line[line.index("{") :])
+                    if told["event"] == "journal.sealed":
+                        heads.append((int(told["number"]), str(told["digest"])))
+    except OSError as error:
+        raise typer.BadParameter(f"{file.name} cannot be read", param_hint="--log") from error
+    if not heads:
+        raise typer.BadParameter(f"{file.name} has no line journal.sealed", param_hint="--log")
+    yield from heads
+
+
+def _check_head(store: Store, number: int, digest: str) -> list[Tampering]:
+    found = store.read_sync(partial(digest_at, number=number))
+    if found is None:
+        text = (
+            "was noted and is not there: the end was cut off, or an older copy of the store was put in place"
+        )
+    elif found.startswith(digest.replace("-", "")):
         return []
-    return [Tampering(journal=None, number=int(number), text="is not the one that was noted")]
+    else:
+        text = "is not the one that was noted: the chain was made anew"
+    return [Tampering(journal=None, number=number, text=text)]
 
 
 def _planned(opened: Opened) -> list[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from bridge.config import PartnerSettings, Settings
 from bridge.ebms.cpa_resolve import Agreements
 from bridge.ebms.keys import KeyPair
 from bridge.ebms.model import Content, Party, PartyId
+from bridge.flow.clock import SharedClock
 from bridge.flow.event_schemas import SchemaKeeper
 from bridge.flow.trust import Gate, Trust
 from bridge.flow.xsd import NO_SCHEMAS, Schemas
@@ -93,6 +94,8 @@ class Bridge:
     settings: Settings
     store: Store
     now: Callable[[], datetime]
+    shared_clock: SharedClock | None = None
+    """What `now` asks, when it is to be compared with the database; None: a clock of its own."""
     new_uuid: Callable[[], UUID]
     new_key: Callable[[], Key]
     jitter: Callable[[], float]

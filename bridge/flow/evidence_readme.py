@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 _HEAD = """\
@@ -25,15 +26,23 @@ manifest.json what each file is, with its digest
 
 2. WHO SIGNED
 
-   The certificates, and in which files they stand, are listed in manifest.json. Look at one, and check it with
-   the root and intermediate certificates of its authority (PKIoverheid), which are not in this archive:
+   Look at each certificate, and check it with the root and intermediate certificates of its authority
+   (PKIoverheid), which are not in this archive; -attime is when the message was stored, since the certificate
+   may have ended after that. Whether it was revoked by then only its authority can tell.
 
    openssl x509 -in certificate/NAME.pem -noout -subject -issuer -dates -fingerprint -sha256
-   openssl verify -CAfile ROOTS.pem -untrusted INTERMEDIATES.pem certificate/NAME.pem
+   openssl verify -attime {stored_at} -CAfile ROOTS.pem -untrusted INTERMEDIATES.pem certificate/NAME.pem
 
-   The signer's certificate must also stand in the CPA: its file in manifest.json names agreement/... too.
+{certificates}
+   A certificate proves nothing about a party unless it stands in the CPA that this party agreed on. Compare the
+   CPA with the copy that the other party has.
 
 3. WHAT WAS SIGNED
+
+   Each command must say OK and end with exit code 0. It takes the certificate of this archive and no key or
+   certificate that the file itself brings along (--enabled-key-data key-name): otherwise whoever changes the
+   file could sign it anew with a key of his own. From version 1.3 on, xmlsec1 needs --lax-key-search as well.
+   When: eb:Timestamp in an envelope is the signer's own clock, "at" in manifest.json that of the bridge.
 """
 
 _RECEIPT = """
@@ -63,9 +72,22 @@ def write_readme(manifest: Mapping[str, Any]) -> str:
         receiver=message["to"],
         message_id=message["messageId"],
         exported_at=manifest["exportedAt"],
+        stored_at=int(datetime.fromisoformat(message["at"]).timestamp()),
+        certificates="".join(_certificates(manifest["files"])),
     )
     signatures = "".join(_commands(manifest)) or "\n   Nothing in this archive is signed.\n"
     return head + signatures + _RECEIPT + (_PURGED if manifest["purged"] else "")
+
+
+def _certificates(files: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Whose each one is, what it signed, and whether the parties agreed on it."""
+    for file in files:
+        if file.get("what") == "certificate":
+            yield f"   {file['path']}\n     {file['subject']}\n"
+            for place in file["in"]:
+                yield f"     {'agreed on in' if place.startswith('agreement/') else 'signed'} {place}\n"
+            if not any(place.startswith("agreement/") for place in file["in"]):
+                yield "     NOT in an agreement of this archive\n"
 
 
 def _commands(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -78,7 +100,7 @@ def _commands(manifest: Mapping[str, Any]) -> Iterator[str]:
         path = file["path"]
         signers = [f["path"] for f in files if f.get("what") == "certificate" and path in f["in"]]
         parts = [uri for uri in file["signed"] if uri in payloads]
-        lines = ["xmlsec1 --verify \\"]
+        lines = ["xmlsec1 --verify --enabled-key-data key-name \\"]
         lines += [f"  --pubkey-cert-pem {signers[0] if signers else 'certificate/NAME.pem'} \\"]
         lines += [f"  --url-map:{_quoted(uri)} {payloads[uri]} \\" for uri in parts]
         lines += [f"  {path}"]

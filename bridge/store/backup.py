@@ -55,7 +55,9 @@ def make_backup(url: str, file: Path) -> Backup:
         if source:
             _copy_sqlite(source, part)
         else:
-            _run("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", "--file", str(part)], parsed)
+            # The fastest compression: the usual one takes four times as long for a file that is a seventh smaller.
+            options = ["--format=custom", "--compress=1", "--no-owner", "--no-privileges"]
+            _run("pg_dump", [*options, "--file", str(part)], parsed)
         _check_content(part)
         digest = _sha256(part)
         _sync(part)

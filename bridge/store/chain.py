@@ -113,6 +113,11 @@ def head_of(tx: Connection) -> tuple[int, str] | None:
     return (newest.number, newest.digest) if newest else None
 
 
+def in_groups(digest: str) -> str:
+    """For a log, which masks what looks like a BSN: a run of nine digits stands in one of many digests."""
+    return "-".join(digest[at : at + 8] for at in range(0, len(digest), 8))
+
+
 def digest_at(tx: Connection, number: int) -> str | None:
     """The digest of one seal; None when there is no such seal."""
     found: str | None = tx.scalar(select(_seal.digest).where(_seal.number == number))

@@ -64,7 +64,7 @@ class MasterKeys:
             if key is not None and name_of(key) == master:
                 return _decrypt(key, wrapped, _place(number, purpose))
         raise ConfigError(
-            [f"store.encryption: data key {number} is under master key {master}; give that key, or restart"]
+            [f"store.encryption: data key {number} is under master key {master}; give that key and restart"]
         )
 
 
@@ -116,6 +116,10 @@ class Sealer:
                 f"a {kind} is damaged or was exchanged; restore it from a backup"
             ) from error
 
+    def check(self, tx: Connection) -> None:
+        """Whether what is written now can be written and read here. Raises StoreUnavailable."""
+        self._cipher(tx, self.newest(tx))
+
     def rewrap(self, tx: Connection) -> int:
         """Put every data key under the current master key; how many were not."""
         current = name_of(self._masters.current)
@@ -137,7 +141,11 @@ class Sealer:
     def _cipher(self, tx: Connection, number: int) -> AESGCM:
         found = self._ciphers.get(number)
         if found is None:
-            found = AESGCM(_unwrapped(tx, self._masters, number, Purpose.CONTENT))
+            try:
+                found = AESGCM(_unwrapped(tx, self._masters, number, Purpose.CONTENT))
+            except ConfigError as error:
+                # The master key was replaced while this process ran: no fault of the job or message at hand.
+                raise StoreUnavailable(str(error)) from None
             self._ciphers[number] = found
         return found
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import ConfigError, StoreUnavailable
@@ -119,10 +119,22 @@ class Store:
         """Run the work over one snapshot; it cannot write."""
         return await self._told(self._reader.submit(work))
 
+    async def clock(self) -> datetime | None:
+        """What time it is on the server of the database; None where there is no other machine than this one."""
+        if file_of(read_url(self.url)):
+            return None
+        return await self.read(lambda tx: tx.scalar(select(func.clock_timestamp())))
+
     async def probe(self, at: datetime) -> bool:
         """Whether something can be written now. Reading alone tells nothing: that works on a full disk too."""
+
+        def work(tx: Connection) -> None:
+            set_cursor(tx, _PROBE, at.isoformat(), at)
+            if self.sealer is not None:
+                self.sealer.check(tx)
+
         try:
-            await self.write(lambda tx: set_cursor(tx, _PROBE, at.isoformat(), at))
+            await self.write(work)
         except StoreUnavailable:
             return False
         if self.trouble is not None:

@@ -527,3 +527,15 @@ def test_a_registry_without_a_folder_that_can_be_written_is_found(check: Check, 
     (home / "bridge.toml").write_text(settings)
     bare = REGISTRY.replace('folder = "kept"\n', "")
     assert "give a folder" in told(check(("[[partners]]", bare)), "hub", "hint")
+
+
+def test_a_key_that_every_user_can_read_is_told(shell: Any, home: Path) -> None:
+    """As `openssl rand -out` leaves it where no umask was set."""
+    with (home / "bridge.toml").open("a") as settings:
+        settings.write('\n[store.encryption]\nkey_file = "store.key"\n')
+    (home / "store.key").write_bytes(bytes(32))
+    (home / "store.key").chmod(0o644)
+    (home / "person.key").chmod(0o640)
+    shell.run("check")
+    assert "store.key can be read by every user" in shell.out
+    assert "person.key can be read" not in shell.out

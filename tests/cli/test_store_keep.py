@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, select, update
 
+from bridge.hub.bsn import mask_bsn_in
 from bridge.store import tables
-from bridge.store.blobs import read_blob
-from bridge.store.chain import add_seal, next_seal
-from bridge.store.messages import payloads_of
+from bridge.store.blobs import put_blob, read_blob
+from bridge.store.chain import add_seal, head_of, in_groups, next_seal
+from bridge.store.messages import add_evidence, payloads_of
 from bridge.store.persons import index_person
+from bridge.store.rows import Evidence, EvidenceKind
 from bridge.store.sealing import MasterKeys
 from bridge.store.unit import Store
 from tests.cli.conftest import START
@@ -38,6 +40,12 @@ def seal(store: Store) -> None:
     store.write_sync(lambda tx: add_seal(tx, found))
 
 
+def add_some_evidence(tx: Any) -> None:
+    message, (blob, _) = tx.scalar(select(tables.message.c.key)), put_blob(tx, b"<envelope/>")
+    kind = EvidenceKind.ANSWER
+    add_evidence(tx, Evidence(message=message, kind=kind, headers="", blob=blob, at=START))
+
+
 def test_verify_prints_the_head_and_accepts_it_later(
     shell: Any, store: Store, seed: Any, folder: Path
 ) -> None:
@@ -51,6 +59,53 @@ def test_verify_prints_the_head_and_accepts_it_later(
     assert shell.run("store", "verify", "--head", head) == 0
     assert shell.run("store", "verify", "--head", "1:" + "0" * 64) == 1
     assert "not the one that was noted" in shell.err
+
+
+def test_verify_compares_every_head_that_a_log_tells(
+    shell: Any, store: Store, seed: Any, folder: Path
+) -> None:
+    """Whoever writes the database can make the chain anew, or put an older copy in its place; not in the log."""
+    seed(0)
+    seal(store)
+    number, digest = store.read_sync(head_of) or (0, "")
+    log = folder / "bridge.log"
+    told = {"number": number, "digest": in_groups(digest), "event": "journal.sealed"}
+    log.write_text("started by hand\n" + json.dumps(mask_bsn_in(told)) + "\n", encoding="utf-8")
+    assert shell.run("store", "verify", "--log", str(log), "--json") == 0
+    assert shell.documents()[0]["headsCompared"] == 1
+
+    store.write_sync(lambda tx: tx.execute(update(tables.seal).values(digest="a" * 64)))
+    assert shell.run("store", "verify", "--log", str(log)) == 1
+    assert "seal 1: is not the one that was noted" in shell.err
+    store.write_sync(lambda tx: tx.execute(delete(tables.seal)))
+    assert shell.run("store", "verify", "--log", str(log)) == 1
+    assert "older copy of the store" in shell.err
+
+
+def test_a_log_without_heads_is_refused(shell: Any, store: Store, seed: Any, folder: Path) -> None:
+    seed(0)
+    (folder / "other.log").write_text('{"event": "bridge.ready"}\n')
+
+    assert shell.run("store", "verify", "--log", str(folder / "other.log")) == 2
+
+
+def test_a_head_in_the_log_is_not_masked_for_a_bsn() -> None:
+    digest = "61e646905892c39d34e23ba1dd540d93786993d8969ba340a763938d13cc72a2"
+    assert mask_bsn_in(digest) != digest
+    assert mask_bsn_in(in_groups(digest)) == in_groups(digest)
+
+
+def test_verify_reads_the_octets_of_the_evidence_unless_told_not_to(
+    shell: Any, store: Store, seed: Any, folder: Path
+) -> None:
+    seed(0)
+    store.write_sync(add_some_evidence)
+    seal(store)
+    store.write_sync(lambda tx: tx.execute(update(tables.chunk).values(octets=b"other")))
+
+    assert shell.run("store", "verify") == 1
+    assert "evidence 1: its octets were changed" in shell.err
+    assert shell.run("store", "verify", "--quick") == 0
 
 
 def test_verify_names_the_line_that_was_changed(shell: Any, store: Store, seed: Any, folder: Path) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
+import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import xmlsec
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 
 from bridge.flow.evidence import gather_evidence, write_archive
@@ -144,9 +150,57 @@ async def test_the_readme_names_the_files_of_this_archive(world: World) -> None:
         "wire/01-received/envelope.xml",
         "payload/01",
         "sha256sum -c SHA256SUMS",
-        "xmlsec1 --verify",
+        "xmlsec1 --verify --enabled-key-data key-name",
+        "agreed on in agreement/cpa-1.xml",
     ):
         assert path in readme
+
+
+@pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="needs the command xmlsec1")
+async def test_the_commands_of_the_readme_pass_the_archive_and_not_a_file_signed_anew(
+    world: World, tmp_path: Path
+) -> None:
+    """An attacker with a key of his own, which he puts into the file."""
+    archive = await export(world)
+    archive.extractall(tmp_path)
+
+    assert verdicts_of_the_readme(tmp_path) == [True, True]
+    path = tmp_path / "wire" / "01-received" / "envelope.xml"
+    parts = {file["uri"].encode(): archive.read(file["path"]) for file in files(archive, "payload")}
+    path.write_bytes(signed_anew(path.read_bytes(), parts))
+    assert verdicts_of_the_readme(tmp_path) == [False, True]
+
+
+def verdicts_of_the_readme(folder: Path) -> list[bool]:
+    """Runs each signature check as it stands there."""
+    readme = (folder / "README.txt").read_text().replace("\\\n", " ")
+    commands = [line for line in readme.splitlines() if line.strip().startswith("xmlsec1 ")]
+    more = " --lax-key-search" if " 1.2." not in run("xmlsec1 --version", folder).stdout else ""
+    return [run(c.replace("--verify", "--verify" + more), folder).returncode == 0 for c in commands]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, shell=True, capture_output=True, text=True, check=False)
+
+
+def signed_anew(envelope: bytes, parts: dict[bytes, bytes]) -> bytes:
+    """Another action, signed by a new key, which stands in the KeyInfo."""
+    root = etree.fromstring(envelope.replace(b"vtMelding<", b"vtAnders<"))
+    signature = root.find(f".//{DS}Signature")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    info = signature.find(f"{DS}KeyInfo")
+    info.clear()
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(pem, xmlsec.constants.KeyDataFormatPem)
+    with resolving(parts):
+        context.sign(signature)
+    value = etree.SubElement(etree.SubElement(info, f"{DS}KeyValue"), f"{DS}RSAKeyValue")
+    numbers = key.public_key().public_numbers()
+    for name, number in (("Modulus", numbers.n), ("Exponent", numbers.e)):
+        octets = number.to_bytes(-(-number.bit_length() // 8))
+        etree.SubElement(value, DS + name).text = base64.b64encode(octets).decode()
+    return etree.tostring(root)  # type: ignore[no-any-return]
 
 
 async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(world: World) -> None:

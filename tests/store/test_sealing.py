@@ -227,6 +227,21 @@ def test_the_former_master_key_opens_nothing_after_a_rotation(url: str, open_sto
         open_store(url, masters=MASTERS)
 
 
+async def test_a_process_that_missed_the_new_master_key_is_out_of_order_until_it_restarts(
+    url: str, sealed: Store, open_store: Open, make: Any
+) -> None:
+    """Not a fault of each message and job: those would be refused, or given up after ten times."""
+    newer = open_store(url, masters=MasterKeys(current=b"2" * 32, previous=MASTERS.current))
+    rotate(newer, make)
+    assert sealed.sealer is not None
+    sealed.sealer.look_again()
+    with pytest.raises(StoreUnavailable, match="give that key and restart"):
+        await sealed.write(lambda tx: put_blob(tx, SECRET))
+    assert not await sealed.probe(make.now)
+    assert sealed.trouble is not None
+    assert await newer.probe(make.now)
+
+
 def test_a_person_is_found_without_the_number_being_stored(store: Store, make: Any) -> None:
     key, rows = os.urandom(32), [make.exchange() for _ in range(3)]
 
