@@ -93,7 +93,10 @@ async def _run(
     parts: tuple[Part, ...], size: Size, senders: int, stored: int, database: str | None, as_json: bool
 ) -> None:
     rows = []
-    with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder, progress("Measuring", json=as_json) as told:
+    with (
+        tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder,
+        progress("Measuring", json=as_json) as told,
+    ):
         for number, part in enumerate(parts):
             tell(f"measuring {part} ...")
             told("Parts measured", number, len(parts))

@@ -211,9 +211,7 @@ def test_tracked_items_are_counted_when_they_were_done() -> None:
 
 def test_a_command_shows_its_bar_on_the_terminal_and_only_rows_in_its_output(terminal: Terminal) -> None:
     command = [sys.executable, "-m", "bridge.cli.main", "mapping", "coverage", "--mappings", "mappings"]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=terminal.slave, cwd=ROOT, check=True
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal.slave, cwd=ROOT, check=True)
     seen = terminal.text()
     assert "Running the cases" in seen
     assert "left" in seen or " of " in seen
