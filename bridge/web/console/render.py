@@ -15,6 +15,7 @@ from bridge.web.console.state import NOW
 from bridge.web.console.text import Catalogue, Language, catalogue, choose_language
 from bridge.web.console.views import Lens
 from bridge.web.console.visitor import visitor_of
+from bridge.web.console.waiting import MOST, waiting_of
 
 FOLDER = Path(__file__).parent
 LANGUAGE_COOKIE = "language"
@@ -99,6 +100,8 @@ def page(
         template,
         t=words,
         visitor=visitor_of(request),
+        needs_person=waiting_of(request),
+        most_counted=MOST,
         with_login=request.app[SETTINGS].login,
         status=status,
         page=page,
