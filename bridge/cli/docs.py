@@ -18,7 +18,8 @@ Exit code 0 is good, 1 a finding or failure, 2 wrong use. With `--json` a comman
 or one per line; keys may be added to it, never taken away. What is no data goes to standard error.
 
 `bridge --install-completion` lets the Tab key complete commands and options in bash, zsh, fish and PowerShell. Colours
-and signs of progress are for a terminal only, and colours are left out when `NO_COLOR` is set.
+and signs of progress are for a terminal only, and colours are left out when `NO_COLOR` is set. Long work shows what is
+done, of how much where that is known, and about how long it still takes; with `--json` it shows nothing.
 """
 
 

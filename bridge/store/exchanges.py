@@ -139,6 +139,13 @@ def count_exchanges(
     )
 
 
+def count_attention(tx: Connection, *, most: int) -> int:
+    """How many need a person, counted up to `most`: no more of the index is read than that."""
+    row = tables.exchange.c
+    query = select(row.key).where(row.state == ExchangeState.ATTENTION).limit(most)
+    return len(tx.scalars(query).all())
+
+
 def count_running(tx: Connection, *, before: datetime) -> int:
     """How many began before this and still run."""
     row = tables.exchange.c
