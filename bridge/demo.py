@@ -46,6 +46,8 @@ BRIDGE = Organisation(name="Veilig Thuis Voorbeeldregio", oin="00000001999990044
 HUB = Organisation(name="Ketenindex (proef)", oin="00000001999990056000", stem="hub")
 CPA_ID = "melding_politie_veiligthuis_1"
 SUBJECT = "melding/BVH-2026-000042"
+REFERENCE = "demo-2026-11-000042"
+"""The referentienummer of the sample."""
 SAMPLE = Path(__file__).parent / "simulate" / "samples" / "vtMeldingDi01.xml"
 MAPPINGS = Path(__file__).parents[1] / "mappings"
 PATIENCE = timedelta(seconds=60)

@@ -30,6 +30,7 @@ from bridge.demo import (
     MAPPINGS,
     PATIENCE,
     POLICE,
+    REFERENCE,
     SAMPLE,
     BridgeDidNotStart,
     cpa_party,
@@ -82,7 +83,7 @@ MAPS = ("vt-melding.map.yaml", "vt-terugkoppeling.map.yaml")
 def report(number: int, *changes: tuple[str, str]) -> bytes:
     """The sample report under other numbers, with texts replaced."""
     text = SAMPLE.read_text(encoding="utf-8").replace("BVH-2026-000042", f"BVH-2026-{number:06}")
-    text = text.replace("demo-2026-11-000042", f"demo-2026-11-{number:06}")
+    text = text.replace(REFERENCE, f"demo-2026-11-{number:06}")
     for old, new in changes:
         assert old in text, f"the sample has no {old}"
         text = text.replace(old, new)

@@ -18,6 +18,7 @@ from bridge.demo import (
     CPA_ID,
     HUB,
     POLICE,
+    REFERENCE,
     SAMPLE,
     SUBJECT,
     addresses_of,
@@ -126,9 +127,10 @@ def client(scene: Stage) -> aiohttp.ClientSession:
 
 
 def signed_posts(partner: PartnerSettings, count: int) -> list[Post]:
-    """The report of the demo, each time about another subject and in a conversation of its own."""
-    payload, number = SAMPLE.read_bytes(), SUBJECT.rpartition("/")[2].encode()
-    return [_signed(partner, payload.replace(number, _letters().encode())) for _ in range(count)]
+    """The report of the demo, each time about another subject, under another number, in a conversation of its own."""
+    sample, number = SAMPLE.read_text(encoding="utf-8"), SUBJECT.rpartition("/")[2]
+    texts = (sample.replace(number, _letters()).replace(REFERENCE, _letters()) for _ in range(count))
+    return [_signed(partner, text.encode()) for text in texts]
 
 
 async def _take_signal(request: web.Request) -> web.Response:

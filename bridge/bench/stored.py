@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
-import psycopg
-from sqlalchemy.engine import make_url
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.schema import CreateSchema
 
 from bridge.bench.fill import fill
 from bridge.bench.lists import listing
@@ -100,8 +100,9 @@ def _own_schema(database: str, name: str) -> str:
     """A place of its own for a store in this PostgreSQL database. It stays; the database is for measuring."""
     url = make_url(database)
     schema = f"{name}_{os.getpid()}"
-    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'CREATE SCHEMA "{schema}"')
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(CreateSchema(schema))
+    engine.dispose()
     own = url.update_query_dict({"options": f"-csearch_path={schema}"})
     return own.render_as_string(hide_password=False)

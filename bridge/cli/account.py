@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from bridge.cli.acting import acting
 from bridge.cli.console import console_url
 from bridge.cli.opened import open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
@@ -25,14 +25,6 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="Name of the account.")]
 RoleOption = Annotated[Role, typer.Option("--role", help="What it may do.")]
-
-
-def acting() -> str:
-    """Who works at the command line, for the timeline and the audit log."""
-    try:
-        return f"{getpass.getuser()} (command)"
-    except (KeyError, OSError):
-        return "unknown (command)"
 
 
 @app.command()

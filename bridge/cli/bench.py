@@ -20,6 +20,7 @@ from bridge.bench.stage import stage
 from bridge.bench.stored import with_stored
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_table, tell
+from bridge.cli.progress import progress
 from bridge.log import configure_logging
 
 
@@ -92,9 +93,13 @@ async def _run(
     parts: tuple[Part, ...], size: Size, senders: int, stored: int, database: str | None, as_json: bool
 ) -> None:
     rows = []
-    with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        for part in parts:
+    with (
+        tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder,
+        progress("Measuring", json=as_json) as told,
+    ):
+        for number, part in enumerate(parts):
             tell(f"measuring {part} ...")
+            told("Parts measured", number, len(parts))
             below = Path(folder) / part
             below.mkdir()
             rows += [row async for row in _measure(part, below, size, senders, stored, database)]

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from bridge.cli.account import acting
+from bridge.cli.acting import acting
 from bridge.cli.assemble import load_own_identities
 from bridge.cli.cpa_document import agreement_document
 from bridge.cli.opened import open_store

@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from bridge.cli.main import app
+from bridge.cli.main import make_app
 
 _HEAD = """# Commands
 
@@ -18,14 +18,15 @@ Exit code 0 is good, 1 a finding or failure, 2 wrong use. With `--json` a comman
 or one per line; keys may be added to it, never taken away. What is no data goes to standard error.
 
 `bridge --install-completion` lets the Tab key complete commands and options in bash, zsh, fish and PowerShell. Colours
-and signs of progress are for a terminal only, and colours are left out when `NO_COLOR` is set.
+and signs of progress are for a terminal only, and colours are left out when `NO_COLOR` is set. Long work shows what is
+done, of how much where that is known, and about how long it still takes; with `--json` it shows nothing.
 """
 
 
 def commands_page() -> str:
     """Markdown of every command that is not hidden, by name."""
     lines = [_HEAD]
-    for path, command in sorted(_commands(get_command(app), "bridge"), key=lambda one: one[0]):
+    for path, command in sorted(_commands(get_command(make_app()), "bridge"), key=lambda one: one[0]):
         lines += _section(path, command)
     return "\n".join(lines).rstrip("\n") + "\n"
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
+from bridge.cli.event_check import check
 from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.opened import open_store, pick
 from bridge.cli.opening import Reveal, Why, open_event_named
@@ -173,3 +174,6 @@ def _find(tx: Connection, text: str) -> Event:
 
     below = lambda top: list_events(tx, EventFilter(), before=top, limit=11)  # noqa: E731
     return pick("event", text, exact=exact, below=below)
+
+
+app.command("check")(check)

@@ -15,6 +15,7 @@ from bridge.cli.mapping_inputs import read_input
 from bridge.cli.opened import open_store
 from bridge.cli.options import Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
+from bridge.cli.progress import progress, tracked
 from bridge.ebms.xml import PAYLOAD_LIMITS, parse_xml
 from bridge.errors import ConfigError, PeerError
 from bridge.flow.compare import Gain, comparing_context, find_gains
@@ -23,6 +24,7 @@ from bridge.mapping.diff import Change
 from bridge.mapping.diff import diff as compare
 from bridge.mapping.differences import Difference
 from bridge.mapping.load import MappingSet
+from bridge.store.progress import Told
 
 _ITEM = re.compile(r"/\d+(?=/|$)")
 
@@ -65,11 +67,13 @@ def diff(
     if last is not None and (config is None or corpus is not None):
         raise typer.BadParameter("needs --config, and does not go with --corpus", param_hint="--last")
     before, after = load_folder(old), load_folder(new)
-    messages = read_corpus(corpus, after) if last is None or config is None else read_history(config, last)
-    old_set, new_set = sets = before.compiled(), after.compiled()
-    changes = compare(*sets, messages, context=comparing_context)
-    gains = tuple(find_gains(old_set, new_set, messages))
-    losses = tuple(find_gains(new_set, old_set, messages))
+    with progress("Reading messages", json=json) as told:
+        if last is None or config is None:
+            messages = read_corpus(corpus, after)
+        else:
+            messages = read_history(config, last, told)
+        sets = before.compiled(), after.compiled()
+        changes, gains, losses = _compared(sets, messages, told)
     shown = (*changes, *_only_seen(sets, messages, changes, (*gains, *losses)))
     _tell_unmapped(sets, messages)
     if json:
@@ -78,6 +82,20 @@ def diff(
         _print(changes, gains, losses, len(messages), reveal)
     if gains:
         raise typer.Exit(1)
+
+
+def _compared(
+    sets: tuple[MappingSet, MappingSet], messages: Mapping[str, etree._Element], told: Told
+) -> tuple[tuple[Change, ...], tuple[Gain, ...], tuple[Gain, ...]]:
+    """What changes, what more people would see, and what fewer."""
+    old, new = sets
+    changes, gains, losses = list[Change](), list[Gain](), list[Gain]()
+    for name in tracked(told, "Comparing messages", sorted(messages), len(messages)):
+        one = {name: messages[name]}
+        changes += compare(old, new, one, context=comparing_context)
+        gains += find_gains(old, new, one)
+        losses += find_gains(new, old, one)
+    return tuple(changes), tuple(gains), tuple(losses)
 
 
 def read_corpus(folder: Path | None, new: Loaded) -> dict[str, etree._Element]:
@@ -98,10 +116,10 @@ def read_corpus(folder: Path | None, new: Loaded) -> dict[str, etree._Element]:
     return messages
 
 
-def read_history(config: Path, last: int) -> dict[str, etree._Element]:
+def read_history(config: Path, last: int, told: Told) -> dict[str, etree._Element]:
     """The payloads of the newest stored messages of partners, by key. Raises ConfigError when there is none."""
     with open_store(config) as opened:
-        found = read_stored(opened.store, last)
+        found = read_stored(opened.store, last, told=told)
     for key, why in found.passed_over.items():
         tell(f"{key} is passed over: {why}")
     if not found.messages:

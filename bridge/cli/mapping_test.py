@@ -22,15 +22,17 @@ from bridge.cli.mapping_files import (
 from bridge.cli.mapping_inputs import XsdOption, read_xsds
 from bridge.cli.options import DEFAULT_CONFIG, Json
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
+from bridge.cli.progress import progress, tracked
 from bridge.flow.mapping_laws import LawBroken, check_laws
 from bridge.flow.xsd import COMPOSED, Schemas
-from bridge.mapping.cases import CaseResult, Judge, run_cases
+from bridge.mapping.cases import CaseResult, Judge, cases_of, run_case
 from bridge.mapping.cases import coverage as unread_rows
 from bridge.mapping.diagnostics import render
 from bridge.mapping.explain import rows_of
 from bridge.mapping.load import MappingSet
 from bridge.mapping.program import Program
 from bridge.mapping.record import mapping_record
+from bridge.store.progress import Told
 
 _ALWAYS = "always "
 
@@ -78,9 +80,10 @@ def test(
     loaded, wanted = load_paths(paths, config)
     compiled = loaded.compiled()
     judge = _judge(read_xsds(xsd, compiled)) if xsd else None
-    results = tuple(r for r in run_cases(compiled, loaded.files, judge=judge) if _is_wanted(r, wanted, only))
-    broken = _broken_laws(compiled, laws, wanted, only)
     shape = Format.JSON if json else format
+    with progress("Running the cases", json=shape is not Format.TEXT) as told:
+        results = tuple(r for r in run_all(compiled, loaded, told, judge) if _is_wanted(r, wanted, only))
+        broken = _broken_laws(compiled, laws, wanted, only, told)
     match shape:
         case Format.JSON:
             print_documents([*(_document(loaded, r) for r in results), *(_law_document(b) for b in broken)])
@@ -94,6 +97,15 @@ def test(
     failed = [r for r in results if not r.ok and r.file not in updated]
     if failed or broken:
         raise typer.Exit(1)
+
+
+def run_all(
+    compiled: MappingSet, loaded: Loaded, told: Told, judge: Judge | None = None
+) -> tuple[CaseResult, ...]:
+    """The results of all cases of all mappings."""
+    cases = [(program, file) for program in compiled.programs for file in cases_of(program, loaded.files)]
+    tracked_cases = tracked(told, "Running the cases", cases, len(cases))
+    return tuple(run_case(program, file, loaded.files, judge=judge) for program, file in tracked_cases)
 
 
 def _judge(schemas: Schemas) -> Judge:
@@ -110,7 +122,8 @@ def coverage(mappings: Folder = None, json: Json = False, config: Config = DEFAU
     """
     loaded = load_folder(mappings, config)
     compiled = loaded.compiled()
-    results = run_cases(compiled, loaded.files)
+    with progress("Running the cases", json=json) as told:
+        results = run_all(compiled, loaded, told)
     documents = [_coverage_document(program, results) for program in compiled.programs]
     if json:
         print_documents(documents)
@@ -150,14 +163,17 @@ def _is_wanted(result: CaseResult, wanted: tuple[str, ...], only: str | None) ->
 
 
 def _broken_laws(
-    compiled: MappingSet, number: int, wanted: tuple[str, ...], only: str | None
+    compiled: MappingSet, number: int, wanted: tuple[str, ...], only: str | None, told: Told
 ) -> tuple[LawBroken, ...]:
     programs = [
         program
         for program in compiled.programs
         if meant(program.file, wanted) and (only is None or only.lower() in program.name)
     ]
-    return tuple(law for program in programs if number for law in check_laws(program, number))
+    if not number:
+        return ()
+    trying = tracked(told, f"Trying {number} messages of each mapping", programs, len(programs))
+    return tuple(law for program in trying for law in check_laws(program, number))
 
 
 def _document(loaded: Loaded, result: CaseResult) -> dict[str, Any]:

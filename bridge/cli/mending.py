@@ -6,24 +6,26 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from bridge.cli.account import acting
+from bridge.cli.acting import acting
 from bridge.cli.assemble import assemble
 from bridge.cli.output import print_documents, print_table, tell
+from bridge.cli.progress import progress
 from bridge.config import load_settings
 from bridge.flow.bridge import Bridge
 from bridge.flow.jobs import tell_operator
 from bridge.flow.mend import Actor, Mended
 from bridge.flow.runs import KIND, MOST_AT_ONCE, Plan, carry_out, plan_run, start_run
 from bridge.flow.worker import Worker
+from bridge.store.progress import Told, nobody
 from bridge.store.rows import ItemOutcome, MendItem, MendRun, RunState, RunWhat
-from bridge.store.runs import get_run, items_of
+from bridge.store.runs import count_items, get_run, items_of
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands on the timeline and in the audit log.")]
@@ -115,7 +117,10 @@ def mend_by_cause(
     if dry_run:
         tell_plan(with_bridge(config, lambda b, by: plan_run(b, cause, what, limit=limit, by=by)), json=json)
         return
-    run, done, failed = with_bridge(config, lambda b, by: _follow(b, by, cause, what, limit, reason))
+    with progress("Mending", json=json) as told:
+        run, done, failed = with_bridge(
+            config, lambda b, by: _follow(b, by, cause, what, limit, reason, told)
+        )
     if json:
         print_documents([run_document(run, done, failed)])
     else:
@@ -126,16 +131,17 @@ def mend_by_cause(
 
 
 async def _follow(
-    bridge: Bridge, by: Actor, cause: str, what: RunWhat, limit: int, reason: str
+    bridge: Bridge, by: Actor, cause: str, what: RunWhat, limit: int, reason: str, told: Told
 ) -> tuple[MendRun, tuple[MendItem, ...], tuple[MendItem, ...]]:
     """Start the run and carry it out here, unless a bridge that runs on this store is at it already."""
     run = await start_run(bridge, cause, what, limit=limit, by=by, reason=reason)
     name = f"{socket.gethostname()}:{os.getpid()} command"
     worker = Worker(bridge, {KIND: carry_out}, name=name, on_buried=tell_operator)
-    await worker.run_until_idle()
-    while (run := await bridge.store.read(lambda tx: get_run(tx, run.key))).state is RunState.RUNNING:
-        await asyncio.sleep(_LOOK_AGAIN)
+    async with _telling(bridge, run, told):
         await worker.run_until_idle()
+        while (run := await bridge.store.read(lambda tx: get_run(tx, run.key))).state is RunState.RUNNING:
+            await asyncio.sleep(_LOOK_AGAIN)
+            await worker.run_until_idle()
     done, failed = await bridge.store.read(
         lambda tx: (
             items_of(tx, run.key, ItemOutcome.DONE, limit=MOST_AT_ONCE),
@@ -143,6 +149,29 @@ async def _follow(
         )
     )
     return run, done, failed
+
+
+@asynccontextmanager
+async def _telling(bridge: Bridge, run: MendRun, told: Told) -> AsyncIterator[None]:
+    """Tell meanwhile how far the run is, whoever carries it out."""
+
+    async def watch() -> None:
+        while True:
+            counts = await bridge.store.read(lambda tx: count_items(tx, run.key))
+            total = sum(counts.values())
+            told("Mending exchanges", total - counts[ItemOutcome.WAITING], total)
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    if told is nobody:
+        yield
+        return
+    watching = asyncio.create_task(watch(), name="command.progress")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
 
 
 def run_document(run: MendRun, done: Sequence[MendItem], failed: Sequence[MendItem]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from bridge.cli.account import acting
+from bridge.cli.acting import acting
 from bridge.cli.assemble import utc_now
 from bridge.cli.opened import open_store, pick
 from bridge.cli.options import DEFAULT_CONFIG, Config

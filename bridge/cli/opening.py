@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from bridge.cli.account import acting
+from bridge.cli.acting import acting
 from bridge.cli.assemble import utc_now
 from bridge.cli.message_keep import find_message_named
 from bridge.cli.opened import Opened, open_store

@@ -3,15 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich import box
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -82,19 +80,6 @@ def print_line(text: str) -> None:
 def tell(text: str) -> None:
     """Say something that is no data."""
     sys.stderr.write(clean(text) + "\n")
-
-
-@contextmanager
-def busy(text: str) -> Iterator[None]:
-    """Show that long work goes on, and since when: on standard error, and only when that is a terminal."""
-    talk = Console(stderr=True, highlight=False, markup=False)
-    if not talk.is_terminal:
-        yield
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=talk, transient=True) as progress:
-        progress.add_task(clean(text), total=None)
-        yield
 
 
 def cell(value: object) -> Text:

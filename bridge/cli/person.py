@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.account import acting
+from bridge.cli.acting import acting
 from bridge.cli.assemble import load_person_key, utc_now
 from bridge.cli.opened import open_store
 from bridge.cli.options import DEFAULT_CONFIG, Before, Config, Json, Limit, read_before

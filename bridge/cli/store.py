@@ -9,6 +9,7 @@ import typer
 from bridge.cli import store_copy, store_keep
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts
+from bridge.cli.progress import progress
 from bridge.cli.store_keys import load_master_keys
 from bridge.config import StoreSettings, load_settings
 from bridge.errors import BridgeError
@@ -42,7 +43,8 @@ def upgrade(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """
     url = load_settings(config).store.url
     before = current_version(url)
-    upgrade_store(url)
+    with progress("Bringing the store to the version of this program", json=json):
+        upgrade_store(url)
     document = {
         "store": _shown(url),
         "before": before,

@@ -9,7 +9,8 @@ import typer
 
 from bridge.cli.assemble import utc_now
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import busy, print_documents, print_facts
+from bridge.cli.output import print_documents, print_facts
+from bridge.cli.progress import progress
 from bridge.config import load_settings
 from bridge.store.backup import Backup, make_backup, restore_backup
 from bridge.store.engines import read_url
@@ -27,8 +28,8 @@ def backup(
     Example: bridge store backup --out /backup/bridge-2026-11-23
     """
     url = load_settings(config).store.url
-    with busy("Copying the store"):
-        made = make_backup(url, out)
+    with progress("Copying the store", json=json) as told:
+        made = make_backup(url, out, told=told)
     _tell(_facts(made), json)
 
 
@@ -46,8 +47,8 @@ def restore(
     Example: bridge store restore /backup/bridge-2026-11-23
     """
     url = load_settings(config).store.url
-    with busy("Putting the backup in place"):
-        made = restore_backup(url, file, replace=replace, at=utc_now())
+    with progress("Putting the backup in place", json=json) as told:
+        made = restore_backup(url, file, replace=replace, at=utc_now(), told=told)
     _tell(_facts(made), json)
 
 
@@ -64,8 +65,8 @@ def move(
     Example: bridge store move --to postgresql+psycopg://bridge@db.example.nl/bridge
     """
     url = load_settings(config).store.url
-    with busy("Moving the store and comparing every row"):
-        moved = move_store(url, to, at=utc_now())
+    with progress("Moving the store and comparing every row", json=json) as told:
+        moved = move_store(url, to, at=utc_now(), told=told)
     shown = read_url(to).render_as_string(hide_password=True)
     facts = {"store": shown, "setAside": moved.set_aside, "rows": sum(moved.rows.values())}
     _tell(facts | ({"tables": dict(moved.rows)} if json else {}), json)

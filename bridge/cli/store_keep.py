@@ -17,17 +17,19 @@ import typer
 from bridge.cli.assemble import load_person_key, utc_now
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import busy, local_time, print_documents, print_facts, print_table, tell
+from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
+from bridge.cli.progress import progress, tracked
 from bridge.flow.agreements import load_agreements
 from bridge.flow.purge import batches, needs_of, retention_of
-from bridge.store.chain import Tampering, Verification, digest_at
+from bridge.store.chain import Tampering, Verification, digest_at, head_of
 from bridge.store.holds import list_holds
 from bridge.store.keys import KeyMaker
 from bridge.store.octets import check_octets
 from bridge.store.persons import find_by_person
+from bridge.store.progress import Told, nobody
 from bridge.store.purge import list_purge_runs, purge_due, totals_of
-from bridge.store.rekey import begin_rotation, find_stale, reseal, stale_places
-from bridge.store.retention import count_kept, find_due
+from bridge.store.rekey import begin_rotation, count_stale, find_stale, reseal, stale_places
+from bridge.store.retention import Due, count_kept, find_due
 from bridge.store.rows import Content, PurgeRun
 from bridge.store.sealing import FRESH, Sealer
 from bridge.store.unit import Store
@@ -56,18 +58,22 @@ def verify(
     Example: bridge store verify --log /elsewhere/bridge.log
     """
     heads = ([_head_in(head)] if head is not None else []) + (list(_heads_in_log(log)) if log else [])
-    with open_store(config) as opened, busy("Checking the journal"):
-        check, found = _verified(opened.store)
-        read, faults = (0, []) if quick else _read_octets(opened.store)
+    with open_store(config) as opened, progress("Checking the journal", json=json) as told:
+        check, found = _verified(opened.store, told)
+        read, faults = (0, []) if quick else _read_octets(opened.store, told)
         found += faults
         for number, digest in heads:
             found += _check_head(opened.store, number, digest)
-    told = {"seals": check.seals, "lines": check.lines, "head": f"{check.seals}:{check.head}"}
-    told |= {"octetsOf": read, "headsCompared": len(heads)}
+    document: dict[str, Any] = {
+        "seals": check.seals,
+        "lines": check.lines,
+        "head": f"{check.seals}:{check.head}",
+    }
+    document |= {"octetsOf": read, "headsCompared": len(heads)}
     if json:
-        print_documents([{**told, "faults": [str(fault) for fault in found]}])
+        print_documents([{**document, "faults": [str(fault) for fault in found]}])
     else:
-        print_facts(told)
+        print_facts(document)
         for fault in found:
             tell(str(fault))
     if found:
@@ -86,8 +92,11 @@ def purge(
     """
     if not dry_run and not reason:
         raise typer.BadParameter("say why, or take --dry-run", param_hint="--reason")
-    with open_store(config) as opened, busy("Looking for content whose retention is over"):
-        rows = _planned(opened) if dry_run else _purged(opened, reason or "")
+    with (
+        open_store(config) as opened,
+        progress("Looking for content whose retention is over", json=json) as told,
+    ):
+        rows = _planned(opened, told) if dry_run else _purged(opened, reason or "", told)
         now, retention = utc_now(), retention_of(opened.settings.retention)
         kept = opened.store.read_sync(lambda tx: count_kept(tx, retention, now=now))
     if json:
@@ -149,15 +158,16 @@ def rekey(
             raise typer.BadParameter("the settings give no store.encryption.key_file", param_hint="--config")
         at = utc_now()
         number = opened.store.write_sync(lambda tx: begin_rotation(tx, sealer, at=at))
-        with busy("Encrypting anew"):
-            done = _reseal_all(opened.store, sealer)
+        with progress("Encrypting anew", json=json) as told:
+            done = _reseal_all(opened.store, sealer, told)
+            told(f"Waiting {wait:.0f} seconds, until every process uses the new key", 0, None)
             time.sleep(wait)
-            done += _reseal_all(opened.store, sealer)
-    told = {"dataKey": number, "encrypted": done}
+            done += _reseal_all(opened.store, sealer, told)
+    document = {"dataKey": number, "encrypted": done}
     if json:
-        print_documents([told])
+        print_documents([document])
     else:
-        print_facts(told)
+        print_facts(document)
 
 
 def find_person(
@@ -183,21 +193,28 @@ def find_person(
         print_table(columns, rows)
 
 
-def _verified(store: Store) -> tuple[Verification, list[Tampering]]:
+def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering]]:
     check, found = Verification(), list[Tampering]()
-    for part in (check.check_seals, check.check_unsealed):
-        more = True
-        while more:
-            more, faults = store.read_sync(part)
-            found += faults
+    head = store.read_sync(head_of)
+    more = True
+    while more:
+        more, faults = store.read_sync(check.check_seals)
+        found += faults
+        told("Checking sealed batches of the journal", check.seals, head[0] if head else None)
+    more = True
+    while more:
+        more, faults = store.read_sync(check.check_unsealed)
+        found += faults
+        told("Looking for lines without a seal", check.looked_at, check.lines)
     return check, found
 
 
-def _read_octets(store: Store) -> tuple[int, list[Tampering]]:
+def _read_octets(store: Store, told: Told) -> tuple[int, list[Tampering]]:
     items, found, after = 0, list[Tampering](), 0
     while True:
         part = store.read_sync(partial(check_octets, after=after))
         items, found = items + part.items, found + list(part.faults)
+        told("Reading the octets of the evidence", items, None)
         if part.after is None:
             return items, found
         after = part.after
@@ -242,17 +259,16 @@ def _check_head(store: Store, number: int, digest: str) -> list[Tampering]:
     return [Tampering(journal=None, number=number, text=text)]
 
 
-def _planned(opened: Opened) -> list[tuple[Any, ...]]:
+def _planned(opened: Opened, told: Told) -> list[tuple[Any, ...]]:
     sums: dict[tuple[str, str], list[int]] = {}
     for content in Content:
-        for due in _search(opened, content):
-            for one in due:
-                told = sums.setdefault((one.content, one.title), [0, 0, 0])
-                told[:] = [told[0] + 1, told[1] + one.items, told[2] + one.octets]
-    return [(*place, *told) for place, told in sorted(sums.items())]
+        for one in tracked(told, f"Looking for {content} to remove", _due(opened, content)):
+            total = sums.setdefault((one.content, one.title), [0, 0, 0])
+            total[:] = [total[0] + 1, total[1] + one.items, total[2] + one.octets]
+    return [(*place, *total) for place, total in sorted(sums.items())]
 
 
-def _purged(opened: Opened, reason: str) -> list[tuple[Any, ...]]:
+def _purged(opened: Opened, reason: str, told: Told) -> list[tuple[Any, ...]]:
     now = utc_now()
     run = PurgeRun(key=KeyMaker()(now), at=now, by=getpass.getuser(), reason=reason)
     remove = partial(
@@ -263,14 +279,22 @@ def _purged(opened: Opened, reason: str) -> list[tuple[Any, ...]]:
         needed_until=needs_of(load_agreements(opened.settings.agreements.folder), now),
     )
     for content in Content:
+        gone = 0
         for due in _search(opened, content):
             for batch in batches(due):
                 opened.store.write_sync(partial(remove, due=batch))
+                gone += len(batch)
+                told(f"Removing {content} of exchanges", gone, None)
     totals = opened.store.read_sync(partial(totals_of, run=run.key))
     return [(t.content, t.title, t.exchanges, t.items, t.octets) for t in totals]
 
 
-def _search(opened: Opened, content: Content) -> Any:
+def _due(opened: Opened, content: Content) -> Iterator[Due]:
+    for part in _search(opened, content):
+        yield from part
+
+
+def _search(opened: Opened, content: Content) -> Iterator[tuple[Due, ...]]:
     """What is due, a part at a time."""
     now, after = utc_now(), None
     retention = retention_of(opened.settings.retention)
@@ -285,12 +309,13 @@ def _search(opened: Opened, content: Content) -> Any:
             return
 
 
-def _reseal_all(store: Store, sealer: Sealer) -> int:
+def _reseal_all(store: Store, sealer: Sealer, told: Told) -> int:
     sealer.look_again()
-    done = 0
+    done, total = 0, None if told is nobody else store.read_sync(count_stale)
     for place in store.read_sync(lambda tx: tuple(stale_places(tx))):
         while keys := store.read_sync(partial(find_stale, place=place)):
             for key in keys:
                 store.write_sync(partial(reseal, place=place, key=key))
-            done += len(keys)
+                done += 1
+                told("Encrypting anew", done, total)
     return done

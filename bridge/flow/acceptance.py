@@ -17,22 +17,15 @@ from enum import StrEnum
 from sqlalchemy.engine import Connection
 
 from bridge.config import PartnerSettings
-from bridge.ebms import signals as judgement
-from bridge.ebms.cpa_model import Agreement
-from bridge.ebms.cpa_resolve import outgoing_terms, sender_verification
+from bridge.ebms.cpa_resolve import outgoing_terms
 from bridge.ebms.cpa_terms import Terms
-from bridge.ebms.model import Kind, Octets, Part, PartyId
-from bridge.ebms.read import read_message
-from bridge.ebms.write import read_fault
-from bridge.errors import ConfigError, PeerUnreachable, SoapFault
+from bridge.ebms.model import Octets, Part, PartyId
+from bridge.errors import ConfigError
 from bridge.flow import ping
-from bridge.flow.bridge import Bridge, OwnIdentity, PostAnswer
+from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.mend_model import Actor, write_audit
+from bridge.flow.once import Line, post_once
 from bridge.flow.outgoing import Outgoing, keep_sent, make_outgoing
-from bridge.flow.route import route_to
-from bridge.flow.sent import describe_sent, find_sent
-from bridge.flow.settle import settle
-from bridge.flow.unseal import unseal
 from bridge.ids import Key
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.exchanges import open_exchange
@@ -129,11 +122,11 @@ async def _ping(bridge: Bridge, partner: PartnerSettings, within: timedelta) -> 
 
 
 async def _send(bridge: Bridge, partner: PartnerSettings, trial: Trial, within: timedelta) -> list[Check]:
-    own, terms, agreement = _terms(bridge, partner, trial.action)
-    outgoing = await asyncio.to_thread(_make, bridge, own, terms, trial)
+    line, terms = _terms(bridge, partner, trial.action)
+    outgoing = await asyncio.to_thread(_make, bridge, line.own, terms, trial)
     await bridge.store.write(lambda tx: _keep(tx, partner, outgoing))
     key = outgoing.row.key
-    problem = await _post(bridge, partner, own, terms, agreement, outgoing)
+    problem = await _post(bridge, line, terms, outgoing)
     if problem is None and terms.reliable:
         await _wait(bridge, key, acknowledgments=1, within=within)
     row = await _end(bridge, key, problem, reliable=terms.reliable)
@@ -142,12 +135,12 @@ async def _send(bridge: Bridge, partner: PartnerSettings, trial: Trial, within: 
     text = f"{row.message_id} is {row.state}" + (f": {row.reason}" if row.reason else "")
     checks = [Check(name="message", verdict=verdict, text=text)]
     if row.state is MessageState.ACKNOWLEDGED:
-        checks.append(await _repeat(bridge, partner, own, terms, agreement, outgoing, within))
+        checks.append(await _repeat(bridge, line, terms, outgoing, within))
         checks.append(await _status(bridge, row, within))
     return checks
 
 
-def _terms(bridge: Bridge, partner: PartnerSettings, action: str) -> tuple[OwnIdentity, Terms, Agreement]:
+def _terms(bridge: Bridge, partner: PartnerSettings, action: str) -> tuple[Line, Terms]:
     """Raises ConfigError when no agreement in force lets us send the action to the partner."""
     theirs = PartyId(value=partner.party_id, type=partner.party_id_type)
     now = bridge.now()
@@ -161,7 +154,7 @@ def _terms(bridge: Bridge, partner: PartnerSettings, action: str) -> tuple[OwnId
                     terms = outgoing_terms(
                         agreement, own=own.party_id, service=role.service, action=action, role=role.role
                     )
-                    return own, terms, agreement
+                    return Line(own=own, partner=partner, agreement=agreement), terms
     raise ConfigError([f"no agreement in force lets us send {action} to {partner.name}"])
 
 
@@ -193,36 +186,12 @@ def _keep(tx: Connection, partner: PartnerSettings, outgoing: Outgoing) -> None:
     set_message_state(tx, row.key, MessageState.WAITING, at=row.at, reason="sent as an acceptance test")
 
 
-async def _post(
-    bridge: Bridge,
-    partner: PartnerSettings,
-    own: OwnIdentity,
-    terms: Terms,
-    agreement: Agreement,
-    outgoing: Outgoing,
-) -> str | None:
+async def _post(bridge: Bridge, line: Line, terms: Terms, outgoing: Outgoing) -> str | None:
     """Post the octets once. Why that did not go well, or None."""
-    row, sealed, now = outgoing.row, outgoing.sealed, bridge.now()
+    row, now = outgoing.row, bridge.now()
     await bridge.store.write(lambda tx: _note_sent(tx, row, now))
-    try:
-        route = route_to(
-            bridge,
-            partner,
-            own=own,
-            url=terms.endpoint_url,
-            client_certificate=terms.client_certificate,
-            server_certificate=terms.server_certificate,
-        )
-        answer = await bridge.post(route, sealed.headers, sealed.content)
-    except (PeerUnreachable, ConfigError) as error:
-        return str(error)
-    fault = read_fault(answer.body) if answer.body.strip() else None
-    if fault is not None:
-        return f"a SOAP fault (HTTP {answer.status}): {fault[1]}"
-    if not 200 <= answer.status < 300:
-        return f"HTTP {answer.status}"
-    await _take_answer(bridge, row, agreement, answer)
-    return None
+    problem = await post_once(bridge, line, terms, row, outgoing.sealed)
+    return None if problem is None else problem.reason
 
 
 def _note_sent(tx: Connection, row: Message, at: datetime) -> None:
@@ -231,31 +200,6 @@ def _note_sent(tx: Connection, row: Message, at: datetime) -> None:
     add_step(
         tx, exchange=row.exchange, at=at, side="ebms", what="message.sent", outcome="waiting", detail=detail
     )
-
-
-async def _take_answer(bridge: Bridge, row: Message, agreement: Agreement, answer: PostAnswer) -> None:
-    """A signal in the HTTP response does what it would do by a POST of its own."""
-    try:
-        received = read_message(answer.headers, answer.body) if answer.body.strip() else None
-    except SoapFault:
-        received = None
-    if received is None or received.message.kind is Kind.BUSINESS:
-        return
-    found = await bridge.store.read(lambda tx: find_sent(tx, received.message))
-    if found is None:
-        return
-    sender = agreement.find_party(received.message.header.from_party.party_ids)
-    verification = (
-        sender_verification(
-            agreement, sender=received.message.header.from_party, action=received.message.header.action
-        )
-        if sender
-        else None
-    )
-    _, crypto = unseal(bridge, received, own=None, verification=verification, encryption=None)
-    verdict = judgement.judge_signal(received, describe_sent(*found), crypto=crypto, in_response=True)
-    if isinstance(verdict, judgement.Acknowledges | judgement.FailsMessage | judgement.LateSignal):
-        await settle(bridge, row, verdict, octets=answer.body, headers=answer.headers)
 
 
 async def _wait(bridge: Bridge, key: Key, *, acknowledgments: int, within: timedelta) -> None:
@@ -304,18 +248,10 @@ async def _end(bridge: Bridge, key: Key, problem: str | None, *, reliable: bool)
     return await bridge.store.write(work)
 
 
-async def _repeat(
-    bridge: Bridge,
-    partner: PartnerSettings,
-    own: OwnIdentity,
-    terms: Terms,
-    agreement: Agreement,
-    outgoing: Outgoing,
-    within: timedelta,
-) -> Check:
+async def _repeat(bridge: Bridge, line: Line, terms: Terms, outgoing: Outgoing, within: timedelta) -> Check:
     """The same octets again must give the same acknowledgment again (section 6.3)."""
     key = outgoing.row.key
-    problem = await _post(bridge, partner, own, terms, agreement, outgoing)
+    problem = await _post(bridge, line, terms, outgoing)
     if problem is not None:
         return Check(name="repeat", verdict=Verdict.FAILED, text=problem)
     await _wait(bridge, key, acknowledgments=2, within=within)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -19,14 +20,19 @@ from bridge.flow.exchange import RESEND_OF
 from bridge.flow.mend import Actor, Mended, release, replay, resend, retry_event
 from bridge.ids import Key
 from bridge.store.events import EventFilter, list_events
-from bridge.store.exchanges import ExchangeFilter, list_exchanges
+from bridge.store.exchanges import (
+    Reason,
+    exchanges_by_keys,
+    keys_for_attention,
+    reasons_for_attention,
+)
+from bridge.store.keys import made_at
 from bridge.store.messages import MessageFilter, list_messages
-from bridge.store.rows import EventState, Exchange, ExchangeState, MessageState
+from bridge.store.rows import EventState, Exchange, MessageState
 
 MOST = 3000
 """So many exchanges are looked at, the newest; more than that need attention of another kind."""
 
-_BATCH = 500
 _VARYING = re.compile(
     r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{4,}|\S+@\S+|\b\d{3,}\b|\[\d+\]|\b\d{4}-\d\d-\d\d\S*"
 )
@@ -50,55 +56,46 @@ class Cause:
     """There are more exchanges than were looked at."""
 
 
-def cause_of(exchange: Exchange) -> tuple[str, str]:
-    """The id of the cause of one exchange, and its reason without what varies."""
-    text = _VARYING.sub("…", exchange.reason or "")[:300]
-    parts = "|".join((exchange.partner, exchange.title, text))
-    return hashlib.sha256(parts.encode()).hexdigest()[:10], text
-
-
 def list_causes(tx: Connection) -> tuple[Cause, ...]:
     """Every cause, the one with the most exchanges first."""
-    found: dict[str, Cause] = {}
-    seen = 0
-    for exchange in _attention(tx):
-        seen += 1
-        id, text = cause_of(exchange)
-        known = found.get(id)
-        if known is None:
-            code = _CODE.match(text)
-            found[id] = Cause(
-                id=id,
-                partner=exchange.partner,
-                title=exchange.title,
-                text=text,
-                code=code[0] if code else "",
-                count=1,
-                oldest=exchange.started_at,
-                newest=exchange.started_at,
-                sample=exchange.key,
-            )
-        else:
-            found[id] = replace(known, count=known.count + 1, oldest=exchange.started_at)
-    causes = sorted(found.values(), key=lambda cause: (-cause.count, cause.oldest))
-    return tuple(replace(cause, more=seen >= MOST) for cause in causes)
+    found: defaultdict[str, list[Reason]] = defaultdict(list)
+    for reason in reasons_for_attention(tx, most=MOST):
+        found[_id_of(reason)].append(reason)
+    more = sum(reason.exchanges for reasons in found.values() for reason in reasons) >= MOST
+    causes = (_cause(id, reasons, more=more) for id, reasons in found.items())
+    return tuple(sorted(causes, key=lambda cause: (-cause.count, cause.oldest)))
 
 
 def exchanges_of(tx: Connection, cause: str, *, limit: int) -> tuple[Exchange, ...]:
     """The exchanges of one cause, oldest first: so that mending keeps the order in which they came."""
-    found = [exchange for exchange in _attention(tx) if cause_of(exchange)[0] == cause]
-    return tuple(found[::-1][:limit])
+    reasons = [reason for reason in reasons_for_attention(tx, most=MOST) if _id_of(reason) == cause]
+    return exchanges_by_keys(tx, keys_for_attention(tx, reasons, most=MOST, limit=limit))
 
 
-def _attention(tx: Connection) -> Iterable[Exchange]:
-    """Newest first, up to the bound."""
-    before: Key | None = None
-    for _ in range(MOST // _BATCH):
-        rows = list_exchanges(tx, ExchangeFilter(state=ExchangeState.ATTENTION), before=before, limit=_BATCH)
-        yield from rows
-        if len(rows) < _BATCH:
-            return
-        before = rows[-1].key
+def _cause(id: str, reasons: Sequence[Reason], *, more: bool) -> Cause:
+    newest, text = max(reason.newest for reason in reasons), _without_what_varies(reasons[0])
+    code = _CODE.match(text)
+    return Cause(
+        id=id,
+        partner=reasons[0].partner,
+        title=reasons[0].title,
+        text=text,
+        code=code[0] if code else "",
+        count=sum(reason.exchanges for reason in reasons),
+        oldest=made_at(min(reason.oldest for reason in reasons)),
+        newest=made_at(newest),
+        sample=newest,
+        more=more,
+    )
+
+
+def _id_of(reason: Reason) -> str:
+    parts = "|".join((reason.partner, reason.title, _without_what_varies(reason)))
+    return hashlib.sha256(parts.encode()).hexdigest()[:10]
+
+
+def _without_what_varies(reason: Reason) -> str:
+    return _VARYING.sub("…", reason.text)[:300]
 
 
 async def mend_exchange(bridge: Bridge, exchange: Key, *, dry_run: bool, by: Actor, reason: str) -> Mended:

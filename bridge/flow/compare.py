@@ -22,6 +22,7 @@ from bridge.mapping.load import MappingSet
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import ContentPurged
 from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.progress import Told, nobody
 from bridge.store.rows import Direction, Message
 from bridge.store.unit import Store
 
@@ -43,12 +44,13 @@ class History:
     passed_over: Mapping[str, str]
 
 
-def read_history(store: Store, last: int) -> History:
+def read_history(store: Store, last: int, *, told: Told = nobody) -> History:
     """The newest messages of partners that hold XML."""
     rows = store.read_sync(lambda tx: list_messages(tx, MessageFilter(direction=Direction.IN), limit=last))
     messages: dict[str, etree._Element] = {}
     passed_over: dict[str, str] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 1):
+        told("Reading stored messages", number, len(rows))
         try:
             _, payload = store.read_sync(partial(_load, key=row.key))
             if payload is not None:

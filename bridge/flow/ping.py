@@ -14,21 +14,14 @@ from enum import StrEnum
 from sqlalchemy.engine import Connection
 
 from bridge.config import PartnerSettings
-from bridge.ebms import signals as judgement
 from bridge.ebms.answers import make_ping, make_status_request
-from bridge.ebms.cpa_model import Agreement
-from bridge.ebms.cpa_resolve import SignalTerms, sender_verification, signal_terms
+from bridge.ebms.cpa_resolve import SignalTerms, signal_terms
 from bridge.ebms.model import Message, Party, PartyId
-from bridge.ebms.read import read_message
-from bridge.ebms.write import read_fault
-from bridge.errors import ConfigError, PeerUnreachable, SoapFault
-from bridge.flow.bridge import Bridge, OwnIdentity, PostAnswer
-from bridge.flow.route import route_to
+from bridge.errors import ConfigError
+from bridge.flow.bridge import Bridge
+from bridge.flow.once import Line, NotReached, NotTaken, post_once
 from bridge.flow.seal import Sealed, write_headers
-from bridge.flow.sent import describe_sent, find_sent
-from bridge.flow.settle import settle
 from bridge.flow.signal import write_unsigned
-from bridge.flow.unseal import unseal
 from bridge.ids import ConversationId, Key, MessageId
 from bridge.log import get_logger
 from bridge.store.blobs import put_blob
@@ -77,10 +70,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Question:
-    own: OwnIdentity
-    partner: PartnerSettings
-    agreement: Agreement
-    message: Message
+    line: Line
+    terms: SignalTerms
     sealed: Sealed
     row: MessageRow
 
@@ -90,15 +81,16 @@ async def ping(bridge: Bridge, partner: PartnerSettings, *, within: timedelta = 
 
     Raises ConfigError when there is no agreement in force with it.
     """
-    own, agreement = _agreement_with(bridge, partner)
+    line = _line_to(bridge, partner)
+    terms = _terms(line, "Ping")
     message = make_ping(
-        _terms(own, partner, agreement, "Ping"),
-        cpa_id=agreement.cpa_id,
+        terms,
+        cpa_id=line.agreement.cpa_id,
         conversation_id=ConversationId(str(bridge.new_uuid())),
         message_id=_new_id(bridge),
         now=bridge.now(),
     )
-    return await _ask(bridge, own, partner, agreement, message, within)
+    return await _ask(bridge, line, terms, message, within)
 
 
 async def ask_status(bridge: Bridge, about: Key, *, within: timedelta = PATIENCE) -> Asked:
@@ -110,34 +102,22 @@ async def ask_status(bridge: Bridge, about: Key, *, within: timedelta = PATIENCE
     partner = next((p for p in bridge.settings.partners if p.party_id == row.to_party), None)
     if partner is None or row.direction is not Direction.OUT:
         raise ConfigError([f"message {row.message_id} did not go to a partner of the settings"])
-    own, agreement = _agreement_with(bridge, partner, cpa_id=row.cpa_id)
+    line = _line_to(bridge, partner, cpa_id=row.cpa_id)
+    terms = _terms(line, "StatusRequest")
     message = make_status_request(
-        _terms(own, partner, agreement, "StatusRequest"),
+        terms,
         row.message_id,
-        cpa_id=agreement.cpa_id,
+        cpa_id=line.agreement.cpa_id,
         conversation_id=row.conversation_id,
         message_id=_new_id(bridge),
         now=bridge.now(),
     )
-    return await _ask(bridge, own, partner, agreement, message, within)
+    return await _ask(bridge, line, terms, message, within)
 
 
-async def _ask(
-    bridge: Bridge,
-    own: OwnIdentity,
-    partner: PartnerSettings,
-    agreement: Agreement,
-    message: Message,
-    within: timedelta,
-) -> Asked:
-    question = _Question(
-        own=own,
-        partner=partner,
-        agreement=agreement,
-        message=message,
-        sealed=write_unsigned(message),
-        row=_row(bridge, own, partner, message),
-    )
+async def _ask(bridge: Bridge, line: Line, terms: SignalTerms, message: Message, within: timedelta) -> Asked:
+    row = _row(bridge, line, message)
+    question = _Question(line=line, terms=terms, sealed=write_unsigned(message), row=row)
     await bridge.store.write(lambda tx: _keep(tx, question))
     asked = await _post(bridge, question, within)
     _log.info(
@@ -147,46 +127,13 @@ async def _ask(
 
 
 async def _post(bridge: Bridge, question: _Question, within: timedelta) -> Asked:
-    terms = _terms(question.own, question.partner, question.agreement, question.message.header.action)
-    try:
-        route = route_to(
-            bridge,
-            question.partner,
-            own=question.own,
-            url=terms.endpoint_url,
-            client_certificate=terms.client_certificate,
-            server_certificate=terms.server_certificate,
-        )
-        answer = await bridge.post(route, question.sealed.headers, question.sealed.content)
-    except (PeerUnreachable, ConfigError) as error:
-        return await _end(bridge, question, Reached.UNREACHABLE, str(error))
-    fault = read_fault(answer.body) if answer.body.strip() else None
-    if fault is not None or not 200 <= answer.status < 300:
-        reason = f"HTTP {answer.status}" + (f": {fault[1]}" if fault else "")
-        return await _end(bridge, question, Reached.REFUSED, reason)
-    await _take_answer(bridge, question, answer)
-    return await _await_answer(bridge, question, within)
-
-
-async def _take_answer(bridge: Bridge, question: _Question, answer: PostAnswer) -> None:
-    """An answer in the HTTP response does what it would do by a POST of its own."""
-    if not answer.body.strip():
-        return
-    try:
-        received = read_message(answer.headers, answer.body)
-    except SoapFault:
-        return
-    verification = sender_verification(
-        question.agreement,
-        sender=question.message.header.to_party,
-        action=received.message.header.action,
-    )
-    _, crypto = unseal(bridge, received, own=None, verification=verification, encryption=None)
-    found = await bridge.store.read(lambda tx: find_sent(tx, received.message))
-    facts = describe_sent(*found) if found else None
-    verdict = judgement.judge_signal(received, facts, crypto=crypto, in_response=True)
-    if isinstance(verdict, judgement.AnswersRequest) and crypto.signature_error is None:
-        await settle(bridge, question.row, verdict, octets=answer.body, headers=answer.headers)
+    match await post_once(bridge, question.line, question.terms, question.row, question.sealed):
+        case NotReached(reason=reason):
+            return await _end(bridge, question, Reached.UNREACHABLE, reason)
+        case NotTaken(reason=reason):
+            return await _end(bridge, question, Reached.REFUSED, reason)
+        case None:
+            return await _await_answer(bridge, question, within)
 
 
 async def _await_answer(bridge: Bridge, question: _Question, within: timedelta) -> Asked:
@@ -225,7 +172,7 @@ def _asked(question: _Question, reached: Reached, *, reason: str = "", status: s
     return Asked(
         reached=reached,
         message_id=question.row.message_id,
-        cpa_id=question.agreement.cpa_id,
+        cpa_id=question.line.agreement.cpa_id,
         reason=reason,
         status=status,
     )
@@ -270,7 +217,7 @@ def _keep(tx: Connection, question: _Question) -> None:
     )
 
 
-def _row(bridge: Bridge, own: OwnIdentity, partner: PartnerSettings, message: Message) -> MessageRow:
+def _row(bridge: Bridge, line: Line, message: Message) -> MessageRow:
     header, now = message.header, bridge.now()
     return MessageRow(
         key=bridge.new_key(),
@@ -280,8 +227,8 @@ def _row(bridge: Bridge, own: OwnIdentity, partner: PartnerSettings, message: Me
         message_id=header.message_id,
         conversation_id=header.conversation_id,
         cpa_id=header.cpa_id,
-        from_party=own.party_id.value,
-        to_party=partner.party_id,
+        from_party=line.own.party_id.value,
+        to_party=line.partner.party_id,
         service=header.service.value,
         action=header.action,
         state=MessageState.WAITING,
@@ -290,10 +237,8 @@ def _row(bridge: Bridge, own: OwnIdentity, partner: PartnerSettings, message: Me
     )
 
 
-def _agreement_with(
-    bridge: Bridge, partner: PartnerSettings, *, cpa_id: str | None = None
-) -> tuple[OwnIdentity, Agreement]:
-    """An agreement in force between one of the own parties and the partner. Raises ConfigError."""
+def _line_to(bridge: Bridge, partner: PartnerSettings, *, cpa_id: str | None = None) -> Line:
+    """Under an agreement in force between one of the own parties and the partner. Raises ConfigError."""
     now = bridge.now()
     theirs = PartyId(value=partner.party_id, type=partner.party_id_type)
     for agreement in bridge.agreements.agreements:
@@ -302,15 +247,16 @@ def _agreement_with(
             continue
         own = bridge.own_identity(Party(party_ids=agreement.other_party(party).party_ids))
         if own is not None:
-            return own, agreement
+            return Line(own=own, partner=partner, agreement=agreement)
     raise ConfigError([f"there is no agreement in force with {partner.name}"])
 
 
-def _terms(own: OwnIdentity, partner: PartnerSettings, agreement: Agreement, action: str) -> SignalTerms:
+def _terms(line: Line, action: str) -> SignalTerms:
+    theirs = PartyId(value=line.partner.party_id, type=line.partner.party_id_type)
     return signal_terms(
-        agreement,
-        acknowledging=Party(party_ids=(own.party_id,)),
-        original_sender=Party(party_ids=(PartyId(value=partner.party_id, type=partner.party_id_type),)),
+        line.agreement,
+        acknowledging=Party(party_ids=(line.own.party_id,)),
+        original_sender=Party(party_ids=(theirs,)),
         action=action,
     )
 

@@ -78,14 +78,29 @@ def run_cases(
 
     `judge` has a say about every message that is composed, and about each input of which a case expects no finding.
     """
-    results: list[CaseResult] = []
-    for program in mappings.programs:
-        if only is not None and program.name != only:
-            continue
-        folder = program.file.removesuffix(".map.yaml") + ".cases/"
-        for file in sorted(f for f in files if f.startswith(folder) and f.endswith(".yaml")):
-            results.append(_Case(program, file, folder, files, judge).run())
-    return tuple(results)
+    programs = (p for p in mappings.programs if only is None or p.name == only)
+    return tuple(
+        run_case(program, file, files, judge=judge)
+        for program in programs
+        for file in cases_of(program, files)
+    )
+
+
+def cases_of(program: Program, files: Mapping[str, str]) -> tuple[str, ...]:
+    """The files of its cases, by name."""
+    folder = _folder_of(program)
+    return tuple(sorted(f for f in files if f.startswith(folder) and f.endswith(".yaml")))
+
+
+def run_case(
+    program: Program, file: str, files: Mapping[str, str], *, judge: Judge | None = None
+) -> CaseResult:
+    """Runs one of `cases_of`. Raises nothing."""
+    return _Case(program, file, _folder_of(program), files, judge).run()
+
+
+def _folder_of(program: Program) -> str:
+    return program.file.removesuffix(".map.yaml") + ".cases/"
 
 
 def case_faults(program: Program, files: Mapping[str, str]) -> Iterator[Diagnostic]:

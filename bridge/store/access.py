@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from bridge.ids import Key, Oin
 from bridge.store import tables
 from bridge.store.jobs import oldest_untaken
-from bridge.store.query import add_unless_there, fetch, page, values_of
+from bridge.store.query import add, add_unless_there, fetch, page, values_of
 from bridge.store.rows import (
     Access,
     AccessOutcome,
@@ -45,7 +45,7 @@ class Waiting:
 
 def add_access(tx: Connection, access: Access) -> None:
     """Write down one decision."""
-    tx.execute(insert(tables.access_log).values(values_of(access)))
+    add(tx, tables.access_log, access)
 
 
 def list_accesses(
@@ -60,7 +60,7 @@ def list_accesses(
 
 def add_processing(tx: Connection, line: Processing) -> None:
     """Write one line of the processing log."""
-    tx.execute(insert(tables.processing_log).values(values_of(line)))
+    add(tx, tables.processing_log, line)
 
 
 def processing_of(tx: Connection, *, trace_id: str) -> tuple[Processing, ...]:

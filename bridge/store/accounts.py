@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import add_unless_there, change, fetch, get, values_of
+from bridge.store.query import add, add_unless_there, change, fetch, get, values_of
 from bridge.store.rows import Account, Session
 
 _account, _session = tables.account.c, tables.session.c
@@ -56,7 +56,7 @@ def take_link(tx: Connection, digest: str, *, now: datetime) -> Account | None:
 
 def add_session(tx: Connection, session: Session) -> None:
     """The account must be there."""
-    tx.execute(insert(tables.session).values(values_of(session)))
+    add(tx, tables.session, session)
 
 
 def find_session(tx: Connection, digest: str) -> tuple[Session, Account] | None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.keys import first_key
-from bridge.store.query import change, fetch, get, page, values_of
+from bridge.store.query import add, change, fetch, get, page
 from bridge.store.rows import Alert, AlertDelivery, AlertTold, DeliveryState, NoSuchRow, Silence
 
 _alert = tables.alert.c
@@ -33,7 +33,7 @@ def ended_alerts(tx: Connection, *, limit: int = 50) -> tuple[Alert, ...]:
 
 
 def add_alert(tx: Connection, alert: Alert) -> None:
-    tx.execute(insert(tables.alert).values(values_of(alert)))
+    add(tx, tables.alert, alert)
 
 
 def keep_alert(tx: Connection, key: Key, *, detail: Mapping[str, str], urgent: int, at: datetime) -> None:
@@ -66,11 +66,11 @@ def note_told(tx: Connection, told: AlertTold) -> None:
     this = (_told.alert == told.alert, _told.channel == told.channel)
     values = {"at": told.at, "ended": told.ended}
     if tx.execute(update(tables.alert_told).where(*this).values(values)).rowcount == 0:
-        tx.execute(insert(tables.alert_told).values(values_of(told)))
+        add(tx, tables.alert_told, told)
 
 
 def add_delivery(tx: Connection, delivery: AlertDelivery) -> None:
-    tx.execute(insert(tables.alert_delivery).values(values_of(delivery)))
+    add(tx, tables.alert_delivery, delivery)
 
 
 def get_delivery(tx: Connection, key: Key) -> AlertDelivery:
@@ -101,7 +101,7 @@ def note_attempt(
 
 
 def add_silence(tx: Connection, silence: Silence) -> None:
-    tx.execute(insert(tables.silence).values(values_of(silence)))
+    add(tx, tables.silence, silence)
 
 
 def end_silence(tx: Connection, key: Key, *, at: datetime) -> None:

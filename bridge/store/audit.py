@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Select, func, select
 
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.keys import first_key
-from bridge.store.query import fetch, page, values_of
+from bridge.store.query import add, fetch, page, values_of
 from bridge.store.rows import Audit
 
 
@@ -26,7 +26,7 @@ class AuditFilter:
 
 def add_audit(tx: Connection, line: Audit) -> None:
     """Write a line, in the transaction of what it tells."""
-    tx.execute(insert(tables.audit_log).values(values_of(line)))
+    add(tx, tables.audit_log, line)
 
 
 def list_audit(

@@ -22,6 +22,7 @@ from bridge.errors import BridgeError, ConfigError
 from bridge.store.chain import forget_horizons
 from bridge.store.engines import file_of, make_writer, read_url
 from bridge.store.migrate import check_version, current_version
+from bridge.store.progress import MEGABYTE, Told, nobody
 
 _PAGES = 2000
 """Pages of SQLite that are copied in one go; then others may go on."""
@@ -42,7 +43,7 @@ class Backup:
     """Of its tables; a dump of PostgreSQL tells it after the restore."""
 
 
-def make_backup(url: str, file: Path) -> Backup:
+def make_backup(url: str, file: Path, *, told: Told = nobody) -> Backup:
     """Copy the store to a new file, closed to other users, and check it. Others go on reading and writing.
 
     The copy is of one moment. Raises ConfigError and BackupFailed.
@@ -53,41 +54,44 @@ def make_backup(url: str, file: Path) -> Backup:
     with _part_of(file) as part:
         source = file_of(parsed)
         if source:
-            _copy_sqlite(source, part)
+            _copy_sqlite(source, part, told)
         else:
             # The fastest compression: the usual one takes four times as long for a file that is a seventh smaller.
             options = ["--format=custom", "--compress=1", "--no-owner", "--no-privileges"]
             _run("pg_dump", [*options, "--file", str(part)], parsed)
+        told("Checking the copy", 0, None)
         _check_content(part)
-        digest = _sha256(part)
+        digest = _sha256(part, told)
         _sync(part)
         part.replace(file)
     _sum_of(file).write_text(f"{digest}  {file.name}\n", encoding="utf-8")
     _sync(file.parent)
-    return check_backup(file)
+    return check_backup(file, told=told)
 
 
-def check_backup(file: Path) -> Backup:
+def check_backup(file: Path, *, told: Told = nobody) -> Backup:
     """Whether it is what was written, and whole. Raises BackupFailed with what is wrong."""
     if not file.is_file():
         raise BackupFailed(f"{file}: there is no such file")
-    digest, noted = _sha256(file), _sum_of(file)
+    digest, noted = _sha256(file, told), _sum_of(file)
     if noted.is_file() and noted.read_text(encoding="utf-8").split()[:1] != [digest]:
         raise BackupFailed(f"{file}: is not what was written: it differs from {noted.name}")
+    told("Checking what is in the backup", 0, None)
     return Backup(file=file, size=file.stat().st_size, sha256=digest, version=_check_content(file))
 
 
-def restore_backup(url: str, file: Path, *, replace: bool, at: datetime) -> Backup:
+def restore_backup(url: str, file: Path, *, replace: bool, at: datetime, told: Told = nobody) -> Backup:
     """Put the backup in place as the store. The bridge must not run.
 
     A SQLite store that is there is refused, or with `replace` set aside under another name. A PostgreSQL
     database must be empty. Raises ConfigError and BackupFailed.
     """
     parsed = read_url(url)
-    backup = check_backup(file)
+    backup = check_backup(file, told=told)
     target = file_of(parsed)
     if (backup.version is None) is not (target is None):
         raise BackupFailed(f"{file}: is of the other kind of database; restore it there, then move the store")
+    told("Putting the backup in place", 0, None)
     if target:
         check_version_known(backup)
         _put_sqlite(file, target, replace=replace, at=at)
@@ -109,7 +113,7 @@ def check_version_known(backup: Backup) -> None:
 # --- SQLite ---
 
 
-def _copy_sqlite(source: Path, part: Path) -> None:
+def _copy_sqlite(source: Path, part: Path, told: Told) -> None:
     if not source.exists():
         raise ConfigError([f"store {source}: does not exist"])
     with _translated(part):
@@ -120,7 +124,11 @@ def _copy_sqlite(source: Path, part: Path) -> None:
             # One snapshot for the whole copy: without it, every write of the bridge makes the copy begin anew.
             reading.execute("BEGIN")
             reading.execute("SELECT 1 FROM sqlite_master").fetchall()
-            reading.backup(writing, pages=_PAGES)
+            reading.backup(
+                writing,
+                pages=_PAGES,
+                progress=lambda _, left, total: told("Copying pages of the store", total - left, total),
+            )
             writing.execute("PRAGMA journal_mode=DELETE")
         finally:
             reading.close()
@@ -241,9 +249,14 @@ def _sum_of(file: Path) -> Path:
     return file.with_name(file.name + ".sha256")
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _sha256(file: Path, told: Told) -> str:
+    digest, done, size = hashlib.sha256(), 0, file.stat().st_size
+    with file.open("rb", buffering=0) as stream:
+        while octets := stream.read(MEGABYTE):
+            digest.update(octets)
+            done += len(octets)
+            told("Adding up the file, in MB", done // MEGABYTE, size // MEGABYTE)
+    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -25,6 +25,7 @@ CHUNK = 256 * 1024
 """Octets per row."""
 
 _blob = tables.blob.c
+_ADD_CHUNK = insert(tables.chunk)
 
 
 class ContentPurged(BridgeError):
@@ -49,7 +50,7 @@ def put_blob(tx: Connection, content: bytes | BinaryIO) -> tuple[str, int]:
     if add_unless_there(tx, tables.blob, values, unique=("sha256",)) or _restored(tx, address, number):
         for position, octets in enumerate(_chunks(stream)):
             stored = _sealed(tx, sealer, number, octets, address, size, position)
-            tx.execute(insert(tables.chunk).values(sha256=address, position=position, octets=stored))
+            tx.execute(_ADD_CHUNK, {"sha256": address, "position": position, "octets": stored})
     return address, size
 
 

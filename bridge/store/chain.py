@@ -148,6 +148,11 @@ class Verification:
         self._sealed = {journal: bytearray() for journal in Journal}
         self._position = dict.fromkeys(Journal, 0)
 
+    @property
+    def looked_at(self) -> int:
+        """Numbers of lines that `check_unsealed` has gone past."""
+        return sum(self._position.values())
+
     def check_seals(self, tx: Connection, *, seals: int = 20) -> tuple[bool, tuple[Tampering, ...]]:
         """The next seals with their lines: whether there may be more, and what was found."""
         query = select(tables.seal).where(_seal.number > self.seals).order_by(_seal.number).limit(seals)

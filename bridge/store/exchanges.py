@@ -1,17 +1,18 @@
 """Exchanges: what the console shows as one line."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, null, select
+from sqlalchemy import Connection, Select, func, null, select
 
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.keys import first_key, made_at
-from bridge.store.query import change, fetch, get, page, values_of
+from bridge.store.query import add, change, fetch, get, page
 from bridge.store.rows import Exchange, ExchangeDirection, ExchangeState
 
 RELATED = 100
@@ -35,7 +36,7 @@ class ExchangeFilter:
 
 def open_exchange(tx: Connection, exchange: Exchange) -> None:
     """Add a new exchange."""
-    tx.execute(insert(tables.exchange).values(values_of(exchange)))
+    add(tx, tables.exchange, exchange)
 
 
 def get_exchange(tx: Connection, key: Key) -> Exchange:
@@ -129,14 +130,76 @@ def count_exchanges(
     query = (
         select(row.partner, row.state, row.direction, func.count(), func.min(row.key))
         .where(row.state.in_(list(states)), row.direction.in_(list(ExchangeDirection)))
+        # With a bound on the key, were it none, SQLite steps over what has another state.
+        .where(row.key >= ("" if since is None else first_key(since)))
         .group_by(row.partner, row.state, row.direction)
     )
-    if since is not None:
-        query = query.where(row.key >= first_key(since))
     return tuple(
         Count(partner=partner, state=state, direction=direction, exchanges=count, oldest=made_at(key))
         for partner, state, direction, count, key in tx.execute(query)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why so many exchanges of one partner and title need a person, in the words of one reason."""
+
+    partner: str
+    title: str
+    text: str
+    exchanges: int
+    oldest: Key
+    newest: Key
+
+
+def reasons_for_attention(tx: Connection, *, most: int) -> tuple[Reason, ...]:
+    """Of the newest `most` exchanges that need a person, by partner, title and reason."""
+    keys: dict[_Why, list[Key]] = defaultdict(list)
+    for key, *why in _newest_for_attention(tx, most):
+        keys[_why(*why)].append(key)
+    return tuple(
+        Reason(partner=why[0], title=why[1], text=why[2], exchanges=len(of), oldest=of[-1], newest=of[0])
+        for why, of in keys.items()
+    )
+
+
+def keys_for_attention(
+    tx: Connection, reasons: Iterable[Reason], *, most: int, limit: int
+) -> tuple[Key, ...]:
+    """The oldest `limit` of the newest `most` exchanges that need a person for one of these reasons, oldest first."""
+    wanted = {(reason.partner, reason.title, reason.text) for reason in reasons}
+    found = [key for key, *why in _newest_for_attention(tx, most) if _why(*why) in wanted]
+    return tuple(found[::-1][:limit])
+
+
+_Why = tuple[str, str, str]
+
+
+def _why(partner: str, title: str, reason: str | None) -> _Why:
+    return partner, title, reason or ""
+
+
+def _newest_for_attention(tx: Connection, most: int) -> list[Any]:
+    """Keys with partner, title and reason; each direction walks its index."""
+    row = tables.exchange.c
+    query = select(row.key, row.partner, row.title, row.reason).where(row.state == ExchangeState.ATTENTION)
+    walks = [
+        query.where(row.direction == way).order_by(row.key.desc()).limit(most) for way in ExchangeDirection
+    ]
+    return sorted((found for walk in walks for found in tx.execute(walk)), reverse=True)[:most]
+
+
+def exchanges_by_keys(tx: Connection, keys: Collection[Key]) -> tuple[Exchange, ...]:
+    """Those that are there, oldest first."""
+    row = tables.exchange.c
+    return fetch(tx, Exchange, select(tables.exchange).where(row.key.in_(keys)).order_by(row.key))
+
+
+def count_attention(tx: Connection, *, most: int) -> int:
+    """How many need a person, counted up to `most`: no more of the index is read than that."""
+    row = tables.exchange.c
+    query = select(row.key).where(row.state == ExchangeState.ATTENTION).limit(most)
+    return len(tx.scalars(query).all())
 
 
 def count_running(tx: Connection, *, before: datetime) -> int:

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from bridge.errors import BridgeError
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.channels import standing_of
-from bridge.store.query import add_unless_there, fetch, page, values_of
+from bridge.store.query import add, add_unless_there, fetch, page, values_of
 from bridge.store.rows import Job, JobState, NoSuchRow
 
 _job = tables.job.c
@@ -76,7 +76,7 @@ def add_job(
         due=due,
         at=at,
     )
-    tx.execute(insert(tables.job).values(values_of(job)))
+    add(tx, tables.job, job)
 
 
 def add_standing_job(tx: Connection, *, key: Key, kind: str, endpoint: str | None, at: datetime) -> bool:

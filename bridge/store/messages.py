@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, text
+from sqlalchemy import Connection, Select, select, text
 
 from bridge.ids import Key, MessageId
 from bridge.store import tables
-from bridge.store.query import add_unless_there, change, fetch, get, page, values_of
+from bridge.store.query import add, add_unless_there, change, fetch, get, page, values_of
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Message, MessageState, Payload
 
 ATTACHMENTS_FROM = 1000
@@ -131,7 +131,7 @@ def page_of_messages(wanted: MessageFilter, *, before: Key | None, limit: int) -
 
 def add_payload(tx: Connection, payload: Payload) -> None:
     """The message and the blob must be there."""
-    tx.execute(insert(tables.payload).values(values_of(payload)))
+    add(tx, tables.payload, payload)
 
 
 def payloads_of(tx: Connection, key: Key) -> tuple[Payload, ...]:
@@ -161,7 +161,7 @@ def list_kept(
 
 def add_evidence(tx: Connection, evidence: Evidence) -> None:
     """The message and the blob must be there."""
-    tx.execute(insert(tables.evidence).values(values_of(evidence)))
+    add(tx, tables.evidence, evidence)
 
 
 def evidence_of(tx: Connection, key: Key, *, kind: EvidenceKind | str | None = None) -> tuple[Evidence, ...]:

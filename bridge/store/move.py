@@ -19,6 +19,7 @@ from bridge.store import tables
 from bridge.store.chain import forget_horizons
 from bridge.store.engines import file_of, make_writer, read_url, translate
 from bridge.store.migrate import check_version, current_version, forget_oldest_program, upgrade, version_in
+from bridge.store.progress import Told, nobody
 
 ROWS = 500
 """Rows that are held in memory at once; a chunk of content is a quarter of a megabyte."""
@@ -37,7 +38,7 @@ class Moved:
     """The name that the SQLite file has now."""
 
 
-def move_store(source: str, target: str, *, at: datetime) -> Moved:
+def move_store(source: str, target: str, *, at: datetime, told: Told = nobody) -> Moved:
     """Copy all rows, compare them, and set the SQLite file aside. Raises ConfigError and MoveFailed."""
     old, new = read_url(source), read_url(target)
     file = file_of(old)
@@ -54,7 +55,9 @@ def move_store(source: str, target: str, *, at: datetime) -> Moved:
             with writer.connect() as there, there.begin():
                 check_version(version_in(there), new)
                 _check_empty(there)
-                rows = {table.name: _move(here, there, table) for table in tables.metadata.sorted_tables}
+                rows = {
+                    table.name: _move(here, there, table, told) for table in tables.metadata.sorted_tables
+                }
                 _set_sequences(there)
                 forget_horizons(there)
             # Still under the lock: nothing was written to it since the first row was read.
@@ -67,27 +70,32 @@ def move_store(source: str, target: str, *, at: datetime) -> Moved:
     return Moved(rows=rows, set_aside=aside)
 
 
-def digest_of(tx: Connection, table: Table) -> tuple[int, str]:
+def digest_of(
+    tx: Connection, table: Table, *, told: Told = nobody, total: int | None = None
+) -> tuple[int, str]:
     """How many rows a table has, and one digest over all of them in the order of the primary key."""
     digest, count = hashlib.sha256(), 0
     for row in _rows(tx, table):
         digest.update(_written(row))
         count += 1
+        told(f"Comparing {table.name}", count, total)
     return count, digest.hexdigest()
 
 
-def _move(here: Connection, there: Connection, table: Table) -> int:
+def _move(here: Connection, there: Connection, table: Table, told: Told) -> int:
+    total = None if told is nobody else here.scalar(select(func.count()).select_from(table))
     digest, count, batch = hashlib.sha256(), 0, []
     for row in _rows(here, table):
         digest.update(_written(row))
         count += 1
+        told(f"Copying {table.name}", count, total)
         batch.append(row)
         if len(batch) == ROWS:
             there.execute(insert(table), batch)
             batch = []
     if batch:
         there.execute(insert(table), batch)
-    if digest_of(there, table) != (count, digest.hexdigest()):
+    if digest_of(there, table, told=told, total=count) != (count, digest.hexdigest()):
         raise MoveFailed(f"table {table.name}: what arrived differs from what was sent")
     return count
 

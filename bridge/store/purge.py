@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 
 from bridge.ids import Key
 from bridge.store import tables
@@ -20,7 +20,7 @@ from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
 from bridge.store.holds import find_hold, lock_exchange
 from bridge.store.keys import first_key
-from bridge.store.query import add_unless_there, fetch, values_of
+from bridge.store.query import add, add_unless_there, fetch, values_of
 from bridge.store.retention import WIRE, Due, NeededUntil, Retention, is_due
 from bridge.store.rows import Content, JobState, Purged, PurgedResource, PurgeRun, Resource
 from bridge.store.timeline import add_step
@@ -115,7 +115,7 @@ def drop_done_jobs(tx: Connection, *, before: datetime, limit: int = 500) -> int
 def _purge(tx: Connection, exchange: Key, content: Content, *, run: PurgeRun, at: datetime) -> Purged:
     row = Purged(exchange=exchange, content=content, run=run.key, at=at, items=0, octets=0, digests={})
     # First, so that what refers to the octets no longer counts.
-    tx.execute(insert(tables.purged).values(values_of(row)))
+    add(tx, tables.purged, row)
     gone = _REMOVE[content](tx, exchange, at)
     values = {"items": gone.items, "octets": gone.octets, "digests": gone.digests}
     place = tables.purged.c.exchange == exchange, tables.purged.c.content == content

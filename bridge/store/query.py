@@ -3,9 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, TextClause, select, text
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Insert,
+    Select,
+    Table,
+    TextClause,
+    bindparam,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.ids import Key
@@ -17,21 +29,28 @@ R = TypeVar("R")
 
 
 def values_of(row: Any) -> dict[str, Any]:
-    """The columns of a dataclass of `rows.py`."""
+    """The columns of a dataclass of `rows`."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
-def fetch(tx: Connection, make: type[R], query: Select[Any]) -> tuple[R, ...]:
-    """All rows of a query over one table, as dataclasses."""
-    return tuple(make(**open_row(tx, make, dict(row))) for row in tx.execute(query).mappings())
+def fetch(
+    tx: Connection, make: type[R], query: Select[Any], parameters: Mapping[str, Any] | None = None
+) -> tuple[R, ...]:
+    """All rows of a query over one table, as dataclasses. `parameters` fill the places that the query leaves open."""
+    return tuple(make(**open_row(tx, make, dict(row))) for row in tx.execute(query, parameters).mappings())
 
 
 def get(tx: Connection, make: type[R], table: Table, key: Key) -> R:
     """The row with this key. Raises NoSuchRow."""
-    rows = fetch(tx, make, select(table).where(table.c.key == key))
+    rows = fetch(tx, make, _row_of(table), {"its_key": key})
     if not rows:
         raise NoSuchRow(f"no {table.name} with key {key}")
     return rows[0]
+
+
+def add(tx: Connection, table: Table, row: Any) -> None:
+    """Insert a dataclass of `rows`. What it refers to must be there."""
+    tx.execute(_insert(table), dict(seal_row(tx, table, values_of(row))))
 
 
 def add_unless_there(
@@ -47,12 +66,31 @@ def add_unless_there(
     `among` is the condition of a unique index over a part of the rows. Of two transactions with the same
     values the second waits for the first. Any other conflict is an error.
     """
-    statement = postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
-    statement = statement.on_conflict_do_nothing(index_elements=list(unique), index_where=among).values(
-        dict(seal_row(tx, table, values))
-    )
+    statement = _insert_unless_there(table, tx.dialect.name, tuple(unique), among)
     # Not by the count of rows, which drivers do not tell for every insert.
-    return tx.execute(statement.returning(table.c[unique[0]])).first() is not None
+    return tx.execute(statement, dict(seal_row(tx, table, values))).first() is not None
+
+
+# Statements are made once: making one, and finding out that it was compiled before, costs more than executing it.
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _row_of(table: Table) -> Select[Any]:
+    return select(table).where(table.c.key == bindparam("its_key"))
+
+
+@cache
+def _insert_unless_there(
+    table: Table, dialect: str, unique: tuple[str, ...], among: TextClause | None
+) -> Executable:
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    statement = statement.on_conflict_do_nothing(index_elements=list(unique), index_where=among)
+    return statement.returning(table.c[unique[0]])
 
 
 def change(tx: Connection, table: Table, key: Key, values: Mapping[str, Any]) -> None:

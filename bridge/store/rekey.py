@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, select, update
 
 from bridge.ids import Key
 from bridge.store import tables
@@ -49,11 +49,14 @@ def stale_places(tx: Connection) -> Iterator[Stale]:
 
 def find_stale(tx: Connection, place: Stale, *, limit: int = 50) -> tuple[str, ...]:
     """The next keys or addresses of what `reseal` must encrypt anew; empty: there are no more."""
-    row = place.table.c
-    key = row.sha256 if place.table is tables.blob else row.key
-    under = row.data_key.is_(None) if place.data_key is None else row.data_key == place.data_key
-    here = row.purged_at.is_(None) if place.table is tables.blob else func.length(row.body) > 0
-    return tuple(tx.scalars(select(key).where(under, here).order_by(key).limit(limit)))
+    key = place.table.c.sha256 if place.table is tables.blob else place.table.c.key
+    return tuple(tx.scalars(select(key).where(*_is_stale(place)).order_by(key).limit(limit)))
+
+
+def count_stale(tx: Connection) -> int:
+    """How much there is to encrypt anew in all places."""
+    counts = (select(func.count()).select_from(p.table).where(*_is_stale(p)) for p in stale_places(tx))
+    return sum(tx.scalar(count) or 0 for count in counts)
 
 
 def reseal(tx: Connection, place: Stale, key: str) -> None:
@@ -64,6 +67,13 @@ def reseal(tx: Connection, place: Stale, key: str) -> None:
         _reseal_row(tx, tables.event, Event, Key(key))
     else:
         _reseal_row(tx, tables.resource, Resource, Key(key))
+
+
+def _is_stale(place: Stale) -> tuple[ColumnElement[bool], ...]:
+    row = place.table.c
+    under = row.data_key.is_(None) if place.data_key is None else row.data_key == place.data_key
+    here = row.purged_at.is_(None) if place.table is tables.blob else func.length(row.body) > 0
+    return under, here
 
 
 def _reseal_row(tx: Connection, table: Table, make: type[Any], key: Key) -> None:

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import fetch, values_of
+from bridge.store.query import add, fetch
 from bridge.store.rows import Reveal
 
 _reveal = tables.reveal.c
@@ -15,7 +15,7 @@ _reveal = tables.reveal.c
 def add_reveal(tx: Connection, reveal: Reveal, *, now: datetime) -> None:
     """Let a session see it; what ended is forgotten."""
     tx.execute(delete(tables.reveal).where(_reveal.until <= now))
-    tx.execute(insert(tables.reveal).values(values_of(reveal)))
+    add(tx, tables.reveal, reveal)
 
 
 def reveals_of(tx: Connection, session: str, target: Key, *, now: datetime) -> tuple[Reveal, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import change, fetch, get, page, values_of
+from bridge.store.query import add, change, fetch, get, page, values_of
 from bridge.store.rows import CauseOwner, ItemOutcome, MendItem, MendRun, RunState
 
 _item = tables.mend_item.c
@@ -20,7 +20,7 @@ _BATCH = 500
 def take_cause(tx: Connection, given: CauseOwner) -> None:
     """This person has it now, whoever had it before."""
     drop_cause(tx, given.cause)
-    tx.execute(insert(tables.cause_owner).values(values_of(given)))
+    add(tx, tables.cause_owner, given)
 
 
 def drop_cause(tx: Connection, cause: str) -> None:
@@ -36,7 +36,7 @@ def owners_of(tx: Connection, causes: Iterable[str]) -> Mapping[str, CauseOwner]
 
 def add_run(tx: Connection, run: MendRun, exchanges: Iterable[Key]) -> None:
     """A run over exactly these exchanges."""
-    tx.execute(insert(tables.mend_run).values(values_of(run)))
+    add(tx, tables.mend_run, run)
     rows = [values_of(MendItem(run=run.key, exchange=exchange)) for exchange in exchanges]
     for start in range(0, len(rows), _BATCH):
         tx.execute(insert(tables.mend_item), rows[start : start + _BATCH])

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 from dataclasses import asdict
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import add_unless_there, fetch, values_of
+from bridge.store.query import add, add_unless_there, fetch, values_of
 from bridge.store.rows import MessageState, Place, Sequence
 
 _sequence = tables.sequence.c
@@ -35,7 +35,7 @@ def set_sequence(tx: Connection, sequence: Sequence) -> None:
 
 def add_place(tx: Connection, place: Place) -> None:
     """The message must be there, and the position free."""
-    tx.execute(insert(tables.place).values(values_of(place)))
+    add(tx, tables.place, place)
 
 
 def find_place(tx: Connection, message: Key) -> Place | None:

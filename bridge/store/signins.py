@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 
 from bridge.store import tables
-from bridge.store.query import fetch, values_of
+from bridge.store.query import add, fetch
 from bridge.store.rows import SignIn
 
 _row = tables.sign_in.c
@@ -16,7 +16,7 @@ def add_sign_in(tx: Connection, sign_in: SignIn, *, now: datetime, most: int) ->
     tx.execute(delete(tables.sign_in).where(_row.until <= now))
     if (tx.scalar(select(func.count()).select_from(tables.sign_in)) or 0) >= most:
         return False
-    tx.execute(insert(tables.sign_in).values(values_of(sign_in)))
+    add(tx, tables.sign_in, sign_in)
     return True
 
 

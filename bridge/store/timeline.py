@@ -12,6 +12,7 @@ from bridge.store.query import fetch, transaction_bounds
 from bridge.store.rows import Side, Step, StepOutcome
 
 NOTHING: Mapping[str, str] = {}
+_ADD = insert(tables.step)
 
 
 def add_step(
@@ -35,7 +36,7 @@ def add_step(
         "detail": detail,
         "by": by,
     }
-    added = tx.execute(insert(tables.step).values(values)).inserted_primary_key
+    added = tx.execute(_ADD, values).inserted_primary_key
     assert added is not None
     return int(added[0])
 

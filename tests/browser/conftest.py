@@ -122,6 +122,7 @@ async def chromium(tmp_path: Path, base: str) -> AsyncIterator[Page]:
         "--headless=new",
         "--remote-debugging-port=0",
         "--no-first-run",
+        "--lang=nl",
         "--disable-gpu",
         "--disable-dev-shm-usage",
         *(["--no-sandbox"] if os.geteuid() == 0 else []),
@@ -129,6 +130,7 @@ async def chromium(tmp_path: Path, base: str) -> AsyncIterator[Page]:
         "about:blank",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env=os.environ | {"LANGUAGE": "nl"},
     )
     try:
         port = await _port(profile / "DevToolsActivePort")

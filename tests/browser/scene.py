@@ -179,6 +179,7 @@ def lookup(seeder: Any, number: int, outcome: AccessOutcome) -> Access:
 
 
 PATHS: dict[str, Callable[[dict[str, str]], str]] = {
+    "/jobs": lambda at: "/jobs?state=ready",
     "/runs/{key}": lambda at: f"/runs/{at['{run}']}",
     "/mend/{action}/{key}": lambda at: f"/mend/replay/{at['{message}']}",
     "/messages/{key}/explanation": lambda at: f"/messages/{at['{message}']}/explanation",

@@ -113,6 +113,26 @@ async def test_axe_notices_what_is_wrong(page: Any) -> None:
     assert any(found.startswith("button-name") for found in await page.violations())
 
 
+@pytest.mark.parametrize("path", ["/", "/exchanges"])
+async def test_number_at_the_menu_follows_and_nothing_moves(
+    page: Any, person: Any, seeder: Any, path: str
+) -> None:
+    exchange = seeder.exchange()
+    await log_in(page, person, Role.VIEWER)
+    await page.call(
+        "Emulation.setDeviceMetricsOverride", width=1200, height=900, deviceScaleFactor=1, mobile=False
+    )
+    await page.open(path)
+    place = "JSON.stringify(document.querySelector('nav a[href=\"/partners\"]').getBoundingClientRect())"
+    before = await page.run(place)
+    await page.until("document.querySelector('.pulse.on')")
+    seeder.state(exchange, ExchangeState.ATTENTION, "message.parked")
+    await page.until("document.querySelector('#waiting').dataset.n === '1'")
+    assert await page.run("document.querySelector('#waiting .hidden').textContent") != ""
+    assert await page.run(place) == before
+    assert await page.violations() == []
+
+
 async def test_console_script_runs_under_the_strict_policy(page: Any, person: Any, seeder: Any) -> None:
     seeder.arrived()
     await log_in(page, person, Role.VIEWER)

@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.cli.opened import is_key_beginning
-from bridge.cli.output import busy, cell, clean, print_table, short_keys
+from bridge.cli.output import cell, clean, print_table, short_keys
 
 
 def test_short_keys_are_as_long_as_needed_to_differ() -> None:
@@ -38,23 +38,6 @@ def test_only_hex_with_hyphens_in_place_begins_a_key() -> None:
     assert not is_key_beginning("01936a2b7c")
     assert not is_key_beginning("")
     assert not is_key_beginning("x")
-
-
-def test_long_work_says_nothing_when_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    with busy("Copying the store"):
-        pass
-    assert capsys.readouterr() == ("", "")
-
-
-def test_long_work_is_told_on_a_terminal_and_not_in_the_output(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    with busy("Copying the store"):
-        pass
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "Copying the store" in told.err
 
 
 def test_colours_are_left_out_for_no_color_and_in_a_pipe(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bridge.cli.main import app
+from bridge.cli.main import make_app
 from bridge.demo import POLICE
 from bridge.errors import ConfigError
 from bridge.flow.acceptance import Check, Trial, try_partner
@@ -138,7 +138,7 @@ async def test_between_two_bridges_everything_passes_the_status_too(
 
 async def command(world: World, *arguments: str) -> Result:
     config = str(world.folder / "bridge.toml")
-    return await asyncio.to_thread(CliRunner().invoke, app, [*arguments, "--config", config])
+    return await asyncio.to_thread(CliRunner().invoke, make_app(), [*arguments, "--config", config])
 
 
 def documents(result: Result) -> list[dict[str, Any]]:
@@ -189,7 +189,9 @@ async def test_the_status_of_a_sent_message_is_asked_from_the_command_line(
         await pair.work()
         config = str(tmp_path / pair.ours.organisation.stem / "bridge.toml")
         ended = await asyncio.to_thread(
-            CliRunner().invoke, app, ["message", "status", row.message_id, "--json", "--config", config]
+            CliRunner().invoke,
+            make_app(),
+            ["message", "status", row.message_id, "--json", "--config", config],
         )
         assert ended.exit_code == 0, ended.stderr
         assert documents(ended)[0]["status"] in ("Received", "Processed")

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from typer.testing import CliRunner
 
-from bridge.cli.main import app
+from bridge.cli.main import make_app
 from bridge.config import Settings
 from bridge.demo import BRIDGE, HUB, POLICE, write_settings
 from bridge.flow.reload import REVOCATION, Watch
@@ -270,7 +270,7 @@ def test_the_command_fetches_and_shows_the_lists(
     url = "http://localhost:9/none.crl"
     text = config.read_text(encoding="utf-8")
     config.write_text(f'{text}\n[trust]\ncrl_urls = ["{url}"]\n', encoding="utf-8")
-    ended = CliRunner().invoke(app, ["certs", "lists", "--config", str(config), "--fetch", "--json"])
+    ended = CliRunner().invoke(make_app(), ["certs", "lists", "--config", str(config), "--fetch", "--json"])
     assert ended.exit_code == 1
     assert json.loads(ended.stdout.splitlines()[-1])["url"] == url
     assert f"{url}: it could not be fetched" in ended.stderr

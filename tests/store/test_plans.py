@@ -218,6 +218,7 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "turned_away_since": lambda m, tx: doors.turned_away_since(tx, m.now),
     "oldest_untaken": lambda m, tx: jobs.oldest_untaken(tx),
     "oldest_due": lambda m, tx: jobs.oldest_due(tx, m.now, ("map", "publish")),
+    "count_attention": lambda m, tx: exchanges.count_attention(tx, most=100),
     "count_running": lambda m, tx: exchanges.count_running(tx, before=m.now),
     "oldest_waiting": lambda m, tx: access.oldest_waiting(tx),
     "find_by_person": lambda m, tx: persons.find_by_person(tx, b"k" * 32, "999990019", before=m.key()),

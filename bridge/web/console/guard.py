@@ -28,6 +28,7 @@ from bridge.web.console.visitor import (
     visit_cookie,
     visitor_of,
 )
+from bridge.web.console.waiting import know_waiting
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -125,7 +126,7 @@ def guards(
                 raise web.HTTPForbidden
         return await handler(request)
 
-    return answer_errors, know_host, know_visitor, check_right, check_form
+    return answer_errors, know_host, know_visitor, know_waiting, check_right, check_form
 
 
 def is_known_host(host: str, public_names: tuple[str, ...]) -> bool:

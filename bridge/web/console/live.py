@@ -18,6 +18,7 @@ from bridge.ids import Key
 from bridge.log import get_logger
 from bridge.store.timeline import Position, position_of, steps_since
 from bridge.store.unit import Store
+from bridge.web.console.waiting import read_waiting
 
 HEARTBEAT = timedelta(seconds=15)
 """A comment this often, so that proxies keep the connection and a gone browser is noticed."""
@@ -43,6 +44,9 @@ class Pulse:
         self._interval = interval.total_seconds()
         self._changed = asyncio.Condition()
         self._unsettled: deque[Position] = deque(maxlen=1000)
+        self.waiting: int | None = None
+        """How many exchanges need a person, at the last change; counted once for all pages. None: not counted yet."""
+        self._counted_at: Position | None = None
         self.newest = 0
         self.settled: int | None = None
         self.turn = 0
@@ -56,6 +60,8 @@ class Pulse:
         while True:
             try:
                 position = await self._store.read(position_of)
+                if position != self._counted_at:
+                    self.waiting, self._counted_at = await read_waiting(self._store), position
             except (
                 Exception
             ) as error:  # whatever the store's driver raises: a page that watches must survive it
@@ -174,6 +180,7 @@ class _Follower:
     since: int
     told: set[int] = field(default_factory=set)
     turn: int = -1
+    waiting: int | None = None
 
     def note(self, numbers: Collection[int], settled: int) -> None:
         """These were told now, and up to `settled` there was nothing else."""
@@ -198,6 +205,9 @@ async def _send_changes(
     else:
         follower.turn = turn
     follower.note([number for number, _ in steps], settled)
+    if pulse.waiting != follower.waiting:
+        follower.waiting = pulse.waiting
+        await response.write(f"event: waiting\ndata: {pulse.waiting}\n\n".encode())
     told = await visible(tuple(dict.fromkeys(key for _, key in steps)))
     if told.changed:
         event = json.dumps({"changed": told.changed, "listed": told.listed})

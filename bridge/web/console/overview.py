@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection
 
 from bridge.flow.bridge import Bridge
@@ -58,6 +59,9 @@ class Overview:
     """Exchanges that still run and began longer ago than `SLOW`."""
 
 
+_NAMES = {NameOID.SERIAL_NUMBER: "OIN"}
+"""In the certificates of this world the serial number of a subject is its OIN."""
+
 SLOW = timedelta(minutes=15)
 """What still runs after this is slow: by then a partner or the hub was asked several times."""
 
@@ -99,7 +103,7 @@ def certificates_in_use(bridge: Bridge, *, now: datetime) -> tuple[Ending, ...]:
     for use, certificate in _named_certificates(bridge):
         id = certificate.fingerprint(hashes.SHA256()).hex()
         ends = certificate.not_valid_after_utc
-        subject = certificate.subject.rfc4514_string()
+        subject = certificate.subject.rfc4514_string(_NAMES)
         ending = Ending(id=id, use=use, subject=subject, ends=ends, days=(ends - now).days)
         found.setdefault(id, ending)
     return tuple(sorted(found.values(), key=lambda ending: ending.ends))

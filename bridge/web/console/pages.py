@@ -159,14 +159,21 @@ def _present(tx: Connection, keys: Iterable[Key]) -> list[Exchange]:
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
-    """The stream of a list (its filters) or of one exchange: keys of what changed."""
+    """The stream of a list (its filters) or of one exchange: keys of what changed; and how many need a person.
+
+    With `only=waiting` nothing but that number.
+    """
     store, wanted = request.app[STORE], _wanted(request)
     if wanted.problems:
         raise web.HTTPBadRequest
-    one = request.query.get("exchange")
+    one, quiet = request.query.get("exchange"), request.query.get("only") == "waiting"
     since = _number(request.headers.get("Last-Event-ID") or request.query.get("after", "0"))
+    if quiet:
+        since = request.app[live.PULSE].newest
 
     async def visible(keys: tuple[Key, ...]) -> live.Changes:
+        if quiet:
+            return live.Changes(changed=(), listed=())
         if one is not None:
             mine = tuple(key for key in keys if key == one)
             return live.Changes(changed=mine, listed=mine)

@@ -9,11 +9,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.web.console.filters import may_be_bsn
+from bridge.web.console.recorded import is_ours, meaning_of
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW
 from bridge.web.console.text import Catalogue, Language, catalogue, choose_language
 from bridge.web.console.views import Lens
 from bridge.web.console.visitor import visitor_of
+from bridge.web.console.waiting import MOST, waiting_of
 
 FOLDER = Path(__file__).parent
 LANGUAGE_COOKIE = "language"
@@ -41,6 +43,8 @@ class Renderer:
             lstrip_blocks=True,
             finalize=_shown,
         )
+        self._templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+        self._templates.globals |= {"meaning_of": meaning_of, "is_ours": is_ours}
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
 
@@ -96,6 +100,8 @@ def page(
         template,
         t=words,
         visitor=visitor_of(request),
+        needs_person=waiting_of(request),
+        most_counted=MOST,
         with_login=request.app[SETTINGS].login,
         status=status,
         page=page,

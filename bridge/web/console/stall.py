@@ -1,7 +1,7 @@
 """Why an exchange that runs does not go on: the endpoint that its next step goes to is paused or does not answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -9,7 +9,7 @@ from bridge.store.channels import find_channel
 from bridge.store.rows import Channel, Direction, EventState, ExchangeState, MessageState
 from bridge.web.console.dossier import Dossier
 from bridge.web.console.turn import Turn
-from bridge.web.console.views import Lens
+from bridge.web.console.views import Lens, Moment
 
 HUB = "hub"
 _TO_HUB = {EventState.CREATED, EventState.UNKNOWN, EventState.OFFERED}
@@ -24,6 +24,8 @@ class Stall:
     turn: Turn
     values: Mapping[str, object]
     reason: str
+    until: Moment | None = None
+    """Until when what waits for a partner is valid, where it is: after that waiting is no longer harmless."""
 
 
 def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
@@ -33,8 +35,19 @@ def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
     for endpoint in _endpoints(dossier):
         channel = find_channel(tx, endpoint)
         if channel is not None and (channel.paused or channel.failures):
-            return _stall(channel, lens)
+            return replace(_stall(channel, lens), until=_valid_until(dossier, channel, lens))
     return None
+
+
+def _valid_until(dossier: Dossier, channel: Channel, lens: Lens) -> Moment | None:
+    """The earliest end of what waits for this partner."""
+    waiting = (file.message for file in dossier.messages if file.message.direction is Direction.OUT)
+    ends = [
+        message.time_to_live
+        for message in waiting
+        if message.state in _TO_PARTNER and message.to_party == channel.endpoint and message.time_to_live
+    ]
+    return lens.moment(min(ends)) if ends else None
 
 
 def _endpoints(dossier: Dossier) -> list[str]:

@@ -137,13 +137,17 @@ def event_mark(state: EventState, words: Catalogue) -> Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """A label with what it says; `moment` when that is a time, `code` when it is an id to copy."""
+    """A label with what it says.
+
+    `moment` when that is a time, `code` when it is an id to copy, `recorded` when it is a sentence as it was recorded.
+    """
 
     label: str
     text: str = ""
     code: bool = False
     moment: Moment | None = None
     mark: Mark | None = None
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,8 @@ _SENTENCES = frozenset(
         "way",
     }
 )
+_RECORDED = frozenset({"findings", "note", "notes", "reason", "told"})
+"""Sentences of the flows, of a peer or of a person; a page says what they mean and shows them as they are."""
 _PARTIES = frozenset({"from_party", "to_party"})
 
 
@@ -229,6 +235,7 @@ def _details(detail: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
             label=lens.words.find(f"detail.{name}") or name.replace("_", " "),
             text=_said(name, detail[name], lens),
             code=name not in _SENTENCES | _PARTIES,
+            recorded=name in _RECORDED,
         )
         for name in filled
     )
@@ -238,7 +245,7 @@ def _said(name: str, text: str, lens: Lens) -> str:
     """A detail in words: a party by its name, and what the flows always say alike in the reader's language."""
     if name in _PARTIES:
         return _party(text, None, lens)
-    return lens.words.find(f"said.{text}") or text
+    return text if name in _RECORDED else lens.words.find(f"said.{text}") or text
 
 
 def seconds_text(span: timedelta) -> str:
@@ -251,7 +258,9 @@ def took_text(span: timedelta) -> str:
     if seconds < 60:
         return f"{seconds:.3f} s"
     minutes = int(seconds // 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 2880 else f"{minutes // 1440} d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,7 +416,7 @@ _PROSE = frozenset({"from", "to", "reason", "offers", "size"})
 
 def _facts(ids: Mapping[str, str | None], words: Catalogue) -> tuple[Fact, ...]:
     return tuple(
-        Fact(label=words(f"field.{name}"), text=text, code=name not in _PROSE)
+        Fact(label=words(f"field.{name}"), text=text, code=name not in _PROSE, recorded=name == "reason")
         for name, text in ids.items()
         if text
     )
@@ -450,6 +459,14 @@ class ExchangeView:
     actions: tuple[str, ...] = ()
 
 
+def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
+    """How long it took, or how long it is open by now."""
+    if exchange.state is ExchangeState.DONE:
+        took = exchange.changed_at - exchange.started_at
+        return Fact(label=lens.words("exchange.took"), text=took_text(took))
+    return Fact(label=lens.words("exchange.open_for"), text=took_text(lens.now - exchange.started_at))
+
+
 def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
@@ -470,7 +487,7 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
         facts=(
             Fact(label=words("exchange.started"), moment=lens.moment(exchange.started_at)),
             Fact(label=words("exchange.changed"), moment=lens.moment(exchange.changed_at)),
-            Fact(label=words("exchange.took"), text=took_text(exchange.changed_at - exchange.started_at)),
+            _span_fact(exchange, lens),
             Fact(label=words("exchange.partner"), text=_party(exchange.partner, None, lens)),
             *(
                 Fact(label=words(f"exchange.{name}"), text=text, code=True)

@@ -11,15 +11,67 @@ from bridge.web.console import live
 
 
 async def next_event(answer: Any) -> dict[str, Any]:
-    """The next event of a stream: its id, and its data as JSON."""
+    """The next event about exchanges: its id, and its data as JSON."""
+    while (fields := await any_event(answer)).get("event") != "changed":
+        pass
+    return {"id": int(fields["id"]), **json.loads(fields["data"])}
+
+
+async def any_event(answer: Any) -> dict[str, str]:
+    """The next event of a stream, as its fields."""
     fields: dict[str, str] = {}
     async with asyncio.timeout(10):
         while True:
             line = (await answer.content.readline()).decode().rstrip("\n")
             if not line and "data" in fields:
-                return {"id": int(fields["id"]), **json.loads(fields["data"])}
+                return fields
             name, _, value = line.partition(": ")
             fields[name] = value
+
+
+async def waiting(answer: Any, n: int) -> None:
+    """Wait until the stream tells that so many exchanges need a person."""
+    while (fields := await any_event(answer)).get("event") != "waiting" or fields["data"] != str(n):
+        pass
+
+
+async def test_how_many_need_a_person_is_told_as_it_changes(browser: Any, seeder: Any) -> None:
+    exchange = seeder.exchange()
+    async with browser.ask("GET", "/live?only=waiting") as answer:
+        await waiting(answer, 0)
+        seeder.state(exchange, ExchangeState.ATTENTION, "message.parked")
+        await waiting(answer, 1)
+        seeder.state(exchange, ExchangeState.DONE, "exchange.resolved")
+        await waiting(answer, 0)
+
+
+async def test_a_page_that_only_counts_hears_of_no_exchange_and_reads_no_history(
+    browser: Any, seeder: Any
+) -> None:
+    exchange = seeder.exchange()
+    seeder.step(exchange, "message.received")
+    async with browser.ask("GET", "/live?only=waiting&after=0") as answer:
+        seeder.state(exchange, ExchangeState.ATTENTION, "message.parked")
+        told = [await any_event(answer)]
+        while told[-1]["data"] != "1":
+            told.append(await any_event(answer))
+    assert {fields["event"] for fields in told} == {"waiting"}
+
+
+async def test_menu_says_how_many_need_a_person_on_every_page(browser: Any, seeder: Any) -> None:
+    assert 'data-n="0"' in await browser.get("/jobs")
+    seeder.state(seeder.exchange(), ExchangeState.ATTENTION, "message.parked")
+    text = await browser.get("/jobs?lang=nl")
+    assert 'data-n="1"' in text
+    assert ": 1 uitwisseling vraagt aandacht</span>" in text
+
+
+async def test_menu_counts_no_further_than_a_hundred(browser: Any, seeder: Any) -> None:
+    for _ in range(103):
+        seeder.state(seeder.exchange(), ExchangeState.ATTENTION, "message.parked")
+    text = await browser.get("/jobs?lang=nl")
+    assert 'data-n="100"' in text
+    assert ": 99+ uitwisselingen vragen aandacht</span>" in text
 
 
 async def test_change_is_told_with_the_key_only(browser: Any, seeder: Any) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.flow.acceptance import Verdict
+from bridge.flow.acceptance import TESTED, Verdict
+from bridge.flow.jobs import RUNNERS
 from bridge.flow.mend import EffectKind
 from bridge.store.rows import EventState, EvidenceKind, ExchangeDirection, ExchangeState, MessageState, Role
 from bridge.web.console import text
@@ -130,6 +131,19 @@ def test_every_role_and_action_has_words(words: text.Catalogue) -> None:
     keys |= {f"check.verdict.{verdict}" for verdict in Verdict}
     keys |= {f"password.{what}" for what in ("short", "long", "simple", "differs", "same", "wrong")}
     assert keys - set(words.sentences) == set()
+
+
+@pytest.mark.parametrize("words", [DUTCH, ENGLISH])
+def test_every_kind_of_job_is_told_in_words(words: text.Catalogue) -> None:
+    assert {kind for kind in RUNNERS if words.find(f"job.kind.{kind}") is None} == set()
+
+
+@pytest.mark.parametrize("words", [DUTCH, ENGLISH])
+def test_every_action_that_the_flows_write_in_the_audit_log_is_told_in_words(words: text.Catalogue) -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in FLOWS.glob("*.py"))
+    actions = {*re.findall(r'write_audit\(\s*tx, bridge, by, "([\w.]+)"', source), TESTED}
+    assert {"message.let_through", "run.started"} <= actions
+    assert {action for action in actions if words.find(f"audit.action.{action}") is None} == set()
 
 
 def test_number_chooses_the_sentence() -> None:

@@ -48,6 +48,18 @@
     countNew(listed.filter((key) => !rowOf(key)));
   };
 
+  // The number at the menu: its place is always there, so that nothing moves. A page about it says that it is old.
+  const waiting = document.getElementById("waiting");
+  const setWaiting = (n) => {
+    if (!waiting || Number(waiting.dataset.n) === n) return;
+    const { one, other, most } = waiting.dataset;
+    const shown = n >= Number(most) ? `${Number(most) - 1}+` : String(n);
+    waiting.dataset.n = n;
+    waiting.firstElementChild.textContent = shown;
+    waiting.lastElementChild.textContent = n === 0 ? "" : n === 1 ? one : other.replace("{n}", shown);
+    if (live.dataset.waiting) showLink(live.dataset.waiting);
+  };
+
   const setPulse = (on) => {
     const pulse = live.querySelector(".pulse");
     pulse.hidden = false;
@@ -59,6 +71,7 @@
     const source = new EventSource(live.dataset.live);
     source.addEventListener("open", () => setPulse(true));
     source.addEventListener("error", () => setPulse(false));
+    source.addEventListener("waiting", (event) => setWaiting(Number(event.data)));
     source.addEventListener("changed", (event) => {
       if (live.dataset.note) showLink(live.dataset.note);
       else listChanged(JSON.parse(event.data));

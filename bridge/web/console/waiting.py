@@ -1,0 +1,39 @@
+"""How many exchanges need a person: the number that stands at the menu of every page."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bridge.errors import BridgeError
+from bridge.store.exchanges import count_attention
+from bridge.store.unit import Store
+from bridge.web.console.rights import Right
+from bridge.web.console.state import STORE
+from bridge.web.console.visitor import visitor_of
+
+MOST = 100
+"""Counted so far and no further: after it stands `99+`, and a page costs the same with a million."""
+
+WAITING = web.RequestKey("waiting", int)
+_NO_PAGE = ("/api/", "/static/", "/live", "/rows")
+
+
+async def read_waiting(store: Store) -> int:
+    """At most `MOST`."""
+    return await store.read(lambda tx: count_attention(tx, most=MOST))
+
+
+@web.middleware
+async def know_waiting(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count for a page that shows the menu. A store that fails is told of by the page, not here."""
+    if not request.path.startswith(_NO_PAGE) and visitor_of(request).may(Right.LOOK):
+        try:
+            request[WAITING] = await read_waiting(request.app[STORE])
+        except BridgeError:
+            request[WAITING] = 0
+    return await handler(request)
+
+
+def waiting_of(request: web.Request) -> int:
+    """0 where nobody counted."""
+    found: int = request.get(WAITING, 0)
+    return found
