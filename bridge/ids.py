@@ -1,6 +1,8 @@
 """Identifiers as types of their own, so that one id is never taken for another."""
 
+import hashlib
 from typing import NewType
+from uuid import UUID
 
 MessageId = NewType("MessageId", str)
 """ebMS MessageData/MessageId: made by the sending MSH, unique for ever; compared as opaque text."""
@@ -19,3 +21,8 @@ EventId = NewType("EventId", str)
 
 Key = NewType("Key", str)
 """Primary key of a row in the store: a UUIDv7 text, so that keys sort by time of making."""
+
+
+def drawn_uuid(namespace: UUID, name: str) -> UUID:
+    """Always the same UUID for a name, of version 4 in form: its digest takes the place of chance."""
+    return UUID(bytes=hashlib.sha256(namespace.bytes + name.encode()).digest()[:16], version=4)

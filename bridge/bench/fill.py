@@ -11,7 +11,7 @@ import random
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Connection, Table, text
@@ -19,6 +19,7 @@ from sqlalchemy.engine.interfaces import Dialect
 
 from bridge.demo import BRIDGE, POLICE
 from bridge.store import tables
+from bridge.store.chain import add_seal, next_seal
 from bridge.store.keys import KeyMaker
 from bridge.store.unit import Store
 
@@ -69,6 +70,13 @@ def fill(store: Store, count: int, *, now: datetime) -> None:
         tx.execute(text("ANALYZE"))
 
     store.write_sync(work)
+    _seal(store, now)
+
+
+def _seal(store: Store, now: datetime) -> None:
+    """As a bridge that ran all the time left it: else the first thing that it does is to seal the journal."""
+    while (seal := store.read_sync(lambda tx: next_seal(tx, at=now))) is not None:
+        store.write_sync(partial(add_seal, seal=seal))
 
 
 class _Maker:

@@ -399,6 +399,7 @@ def _seal(
         subject=event.subject,
         mapping=f"{program.name}@{program.version}",
         values=composed.values,
+        drawn_from=f"message|{event.source}|{event.id}|{whom.partner.party_id}",
     )
     return _Ready(outgoing=outgoing)
 

@@ -19,11 +19,18 @@ from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.exchange import REFUSED_BY, RESEND_OF, settle_exchange
 from bridge.flow.seal import Sealed, seal, write_headers
 from bridge.flow.sent import is_settled, spool_blob
-from bridge.ids import ConversationId, CpaId, Key, MessageId
+from bridge.ids import ConversationId, CpaId, Key, MessageId, drawn_uuid
 from bridge.log import get_logger
 from bridge.store.blobs import put_blob
 from bridge.store.jobs import add_job
-from bridge.store.messages import add_evidence, add_message, add_payload, get_message, payloads_of
+from bridge.store.messages import (
+    add_evidence,
+    add_message,
+    add_payload,
+    find_by_message_id,
+    get_message,
+    payloads_of,
+)
 from bridge.store.rows import Direction, Evidence, EvidenceKind, MessageState, Payload
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
@@ -60,15 +67,18 @@ def make_outgoing(
     subject: str | None = None,
     mapping: str | None = None,
     values: Mapping[str, str] = NOTHING,
+    drawn_from: str | None = None,
 ) -> Outgoing:
     """The message that the terms ask for, signed and encrypted as they say. Waits: call it from a thread.
 
+    With `drawn_from` its MessageId is always the same one, unless a message of ours has that already: a store that is
+    put back from a backup makes again what went out since, and the partner must know it for a repeat.
     Raises ConfigError when the agreement or our keys do not allow it, or its size.
     """
     now = bridge.now()
     message = sending.outgoing_message(
         terms,
-        message_id=MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}"),
+        message_id=_message_id(bridge, drawn_from),
         conversation_id=ConversationId(conversation_id or str(bridge.new_uuid())),
         timestamp=now,
         time_to_live=sending.plan(terms, now).time_to_live,
@@ -110,6 +120,15 @@ def make_outgoing(
         values=values,
     )
     return Outgoing(row=row, parts=parts, sealed=sealed, job=bridge.new_key(), number=number)
+
+
+def _message_id(bridge: Bridge, drawn_from: str | None) -> MessageId:
+    if drawn_from is not None:
+        drawn = drawn_uuid(bridge.settings.identifiers.namespace, drawn_from)
+        id = MessageId(f"{drawn}@{bridge.message_id_domain}")
+        if not bridge.store.read_sync(lambda tx: find_by_message_id(tx, id, direction=Direction.OUT)):
+            return id
+    return MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}")
 
 
 def _check_parts(bridge: Bridge, terms: Terms, parts: tuple[Part, ...]) -> None:

@@ -9,7 +9,8 @@ event with a new id, the same data, and `causationid` naming the old one (SOH-04
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from opentelemetry.trace import SpanKind
 from sqlalchemy.engine import Connection
@@ -28,8 +29,10 @@ from bridge.hub.shared import ChannelFault, TokenRefused
 from bridge.ids import EventId
 from bridge.log import get_logger
 from bridge.mapping.model import Fate
+from bridge.store.cursors import restored_at
 from bridge.store.events import add_event, get_event, set_event_state
 from bridge.store.jobs import finish_job, renew_lease, retry_job
+from bridge.store.keys import made_at
 from bridge.store.rows import Event, EventState, Job
 from bridge.store.timeline import add_step
 
@@ -43,9 +46,16 @@ _log = get_logger()
 
 async def publish(bridge: Bridge, job: Job) -> Contact | None:
     """Take the event one step further: offer it, or ask how it fares."""
-    event = await bridge.store.read(lambda tx: get_event(tx, job.subject_key))
+    event, restored = await bridge.store.read(lambda tx: (get_event(tx, job.subject_key), restored_at(tx)))
+    if restored is not None and _may_be_known(event, restored):
+        event = replace(event, state=EventState.UNKNOWN)
     with tracing.span("event.publish", event.exchange, kind=SpanKind.CLIENT, event_id=event.id):
         return await _go_on(bridge, job, event)
+
+
+def _may_be_known(event: Event, restored: datetime) -> bool:
+    """Whether it may have been offered after the backup that the store was put back from: then the hub is asked."""
+    return event.state is EventState.CREATED and not event.offers and made_at(event.exchange) < restored
 
 
 async def _go_on(bridge: Bridge, job: Job, event: Event) -> Contact | None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from bridge.flow.bridge import Bridge
 from bridge.ids import Key
 from bridge.log import get_logger
-from bridge.store.chain import Seal, add_seal, in_groups, next_seal
+from bridge.store.chain import add_seal, in_groups, next_seal
 from bridge.store.jobs import add_standing_job, retry_job
 from bridge.store.rows import Job
 
@@ -39,13 +39,9 @@ async def seal_journal(bridge: Bridge, job: Job) -> None:
     made = 0
     while made < _MOST:
         seal = await bridge.store.read(lambda tx: next_seal(tx, at=now))
-        if seal is None or not await bridge.store.write(partial(_add, seal)):
+        if seal is None or not await bridge.store.write(partial(add_seal, seal=seal)):
             break
         made += 1
         _log.info("journal.sealed", number=seal.number, digest=in_groups(seal.digest), lines=seal.lines)
     due = now if made == _MOST else now + _INTERVAL
     await bridge.store.write(lambda tx: retry_job(tx, job, due=due, reason="comes back", at=bridge.now()))
-
-
-def _add(seal: Seal, tx: Connection) -> bool:
-    return add_seal(tx, seal)

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
 
 from bridge.errors import BridgeError, ConfigError
 from bridge.store.chain import forget_horizons
+from bridge.store.cursors import RESTORED, set_cursor
 from bridge.store.engines import file_of, make_writer, read_url
 from bridge.store.migrate import check_version, current_version
 from bridge.store.progress import MEGABYTE, Told, nobody
@@ -96,9 +97,14 @@ def restore_backup(url: str, file: Path, *, replace: bool, at: datetime, told: T
         check_version_known(backup)
         _put_sqlite(file, target, replace=replace, at=at)
     else:
-        _restore_postgresql(parsed, file)
+        _restore_postgresql(parsed, file, at=at)
     found = current_version(url)
     return Backup(file=file, size=backup.size, sha256=backup.sha256, version=found)
+
+
+def _note_restored(tx: Connection, at: datetime) -> None:
+    """So that the hub is asked before anything of before is offered."""
+    set_cursor(tx, RESTORED, at.isoformat(), at)
 
 
 def check_version_known(backup: Backup) -> None:
@@ -156,6 +162,10 @@ def _put_sqlite(file: Path, target: Path, *, replace: bool, at: datetime) -> Non
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _part_of(target) as part:
         shutil.copyfile(file, part)
+        engine = create_engine(URL.create("sqlite", database=str(part)))
+        with engine.begin() as connection:
+            _note_restored(connection, at)
+        engine.dispose()
         _sync(part)
         for end in ("", "-wal", "-shm"):
             old = target.with_name(target.name + end)
@@ -176,7 +186,7 @@ def _translated(file: Path) -> Iterator[None]:
 # --- PostgreSQL ---
 
 
-def _restore_postgresql(url: URL, file: Path) -> None:
+def _restore_postgresql(url: URL, file: Path, *, at: datetime) -> None:
     engine = make_writer(url, connections=1)
     try:
         with engine.connect() as connection:
@@ -187,6 +197,7 @@ def _restore_postgresql(url: URL, file: Path) -> None:
         _run("pg_restore", [*options, "--dbname", url.database or "", str(file)], url)
         with engine.begin() as connection:
             forget_horizons(connection)
+            _note_restored(connection, at)
     finally:
         engine.dispose()
 

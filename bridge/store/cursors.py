@@ -7,6 +7,14 @@ from sqlalchemy import Connection, select, update
 from bridge.store import tables
 from bridge.store.query import add_unless_there
 
+RESTORED = "restored"
+"""When the store was put back from a backup, last."""
+
+
+def restored_at(tx: Connection) -> datetime | None:
+    """What happened before that may have gone further than the store knows; None: it never was put back."""
+    return tx.scalar(select(tables.cursor.c.at).where(tables.cursor.c.name == RESTORED))
+
 
 def get_cursor(tx: Connection, name: str) -> str | None:
     """None when nothing was read yet."""
