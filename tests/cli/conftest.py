@@ -43,6 +43,7 @@ from bridge.store.rows import (
 )
 from bridge.store.timeline import add_step
 from bridge.store.unit import Store
+from tests.stores import put_empty_store
 
 START = datetime(2026, 11, 23, 20, 53, 27, 123456, tzinfo=UTC)
 SECRET = "Jan de Vries 999900092"
@@ -100,7 +101,8 @@ def shell(config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 @pytest.fixture
 def store(tmp_path: Path, config: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path / 'bridge.sqlite3'}", create=True) as store:
+    put_empty_store(tmp_path / "bridge.sqlite3")
+    with Store.open(f"sqlite:///{tmp_path / 'bridge.sqlite3'}") as store:
         yield store
 
 

@@ -37,6 +37,7 @@ from bridge.store.timeline import steps_of
 from bridge.web.partner import partner_app
 from bridge.web.runner import serving
 from tests.conftest import Clock
+from tests.stores import put_empty_store
 
 SERVICE = Service(value="proef:berichten:1", type="urn:osb:services")
 ACTIONS = {"bridge": "vraag", "politie": "antwoord"}
@@ -148,6 +149,7 @@ async def open_pair(
         for organisation, other in _both():
             stem = organisation.stem
             (folder / stem / "cpa" / "proef.xml").write_bytes(cpa)
+            put_empty_store(folder / stem / "bridge.sqlite3")
             bridge = await stack.enter_async_context(assemble(settings[stem], now=clock))
             context = _partner_context(bridge)
             await stack.enter_async_context(serving(partner_app(bridge), sockets[stem], context))

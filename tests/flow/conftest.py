@@ -35,6 +35,7 @@ from bridge.store.timeline import steps_of
 from bridge.web.partner import partner_app
 from bridge.web.runner import serving
 from tests.conftest import Clock
+from tests.stores import put_empty_store
 
 
 @functools.cache
@@ -166,6 +167,7 @@ async def open_world(
         )
         partner_change = {"unique_references": False, **partner_change}
         settings = settings_change(with_partner(_settings(config), **partner_change))
+        put_empty_store(folder / "bridge.sqlite3")
         bridge = await stack.enter_async_context(assemble(settings, now=clock, mappings=compiled_mappings()))
         listener = socket.create_server(("127.0.0.1", 0))
         scheme = "https" if settings.partner_listener.tls else "http"

@@ -51,6 +51,7 @@ from bridge.store.unit import Store
 from bridge.web.api.app import api_app, api_tls
 from bridge.web.api.runner import ApiRunner
 from tests.conftest import STRANGER, Clock
+from tests.stores import put_empty_store
 
 RESOURCE = "0b7e5a3c-0c40-5cf1-9d51-3f1b2a6c7d8e"
 BSN, OTHER_BSN, THIRD_BSN = "999900092", "999900109", "999900110"
@@ -116,7 +117,8 @@ async def open_bridge(folder: Path, clock: Clock, settings: Settings) -> AsyncIt
         raise AssertionError("nothing is posted to partners here")
 
     async with aiohttp.ClientSession() as session:
-        with Store.open(f"sqlite:///{folder / 'bridge.sqlite3'}", create=True) as store:
+        put_empty_store(folder / "bridge.sqlite3")
+        with Store.open(f"sqlite:///{folder / 'bridge.sqlite3'}") as store:
             used: dict[str, Any] = {
                 "settings": settings,
                 "store": store,
