@@ -103,7 +103,7 @@ def run_all(
     compiled: MappingSet, loaded: Loaded, told: Told, judge: Judge | None = None
 ) -> tuple[CaseResult, ...]:
     """The results of all cases of all mappings."""
-    cases = [(program, file) for program in compiled.programs for file in cases_of(program, loaded.files)]
+    cases = cases_of(compiled, loaded.files)
     tracked_cases = tracked(told, "Running the cases", cases, len(cases))
     return tuple(run_case(program, file, loaded.files, judge=judge) for program, file in tracked_cases)
 

@@ -57,7 +57,7 @@ def verify(
     Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed.
     Example: bridge store verify --log /elsewhere/bridge.log
     """
-    heads = ([_head_in(head)] if head is not None else []) + (list(_heads_in_log(log)) if log else [])
+    heads = ([_head_in(head)] if head is not None else []) + (_heads_in_log(log) if log else [])
     with open_store(config) as opened, progress("Checking the journal", json=json) as told:
         check, found = _verified(opened.store, told)
         read, faults = (0, []) if quick else _read_octets(opened.store, told)
@@ -229,7 +229,7 @@ def _head_in(text: str) -> tuple[int, str]:
     return int(number), digest
 
 
-def _heads_in_log(file: Path) -> Iterator[tuple[int, str]]:
+def _heads_in_log(file: Path) -> list[tuple[int, str]]:
     """Of the lines `journal.sealed`. Other programs may have written into the log too."""
     heads = []
     try:
@@ -243,7 +243,7 @@ def _heads_in_log(file: Path) -> Iterator[tuple[int, str]]:
         raise typer.BadParameter(f"{file.name} cannot be read", param_hint="--log") from error
     if not heads:
         raise typer.BadParameter(f"{file.name} has no line journal.sealed", param_hint="--log")
-    yield from heads
+    return heads
 
 
 def _check_head(store: Store, number: int, digest: str) -> list[Tampering]:

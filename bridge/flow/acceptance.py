@@ -160,7 +160,7 @@ def _terms(bridge: Bridge, partner: PartnerSettings, action: str) -> tuple[Line,
 
 def _make(bridge: Bridge, own: OwnIdentity, terms: Terms, trial: Trial) -> Outgoing:
     part = Part(
-        content_id=f"{bridge.new_uuid()}@{bridge.message_id_domain}",
+        content_id=bridge.new_local_id(),
         content_type=trial.content_type,
         content=Octets(trial.payload),
     )

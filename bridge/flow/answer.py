@@ -178,7 +178,7 @@ def _make(bridge: Bridge, message: Message, program: Program, partner: PartnerSe
     if isinstance(composed, Rejected):
         return Reply(to=message, fate=fate, reason="; ".join(map(str, composed.findings)))
     part = Part(
-        content_id=f"{bridge.new_uuid()}@{bridge.message_id_domain}",
+        content_id=bridge.new_local_id(),
         content_type="text/xml",
         content=Octets(composed.payload),
     )

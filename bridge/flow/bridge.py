@@ -125,6 +125,10 @@ class Bridge:
         """What stands behind the @ of our MessageIds (DK-146)."""
         return self.settings.host_name
 
+    def new_local_id(self) -> str:
+        """For a MessageId or a Content-ID: globally unique, in the form local@domain (DK-47, DK-146)."""
+        return f"{self.new_uuid()}@{self.message_id_domain}"
+
     @property
     def trust(self) -> Trust:
         """Whose certificates count now."""

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -20,15 +20,10 @@ from bridge.flow.exchange import RESEND_OF
 from bridge.flow.mend import Actor, Mended, release, replay, resend, retry_event
 from bridge.ids import Key
 from bridge.store.events import EventFilter, list_events
-from bridge.store.exchanges import (
-    Reason,
-    exchanges_by_keys,
-    keys_for_attention,
-    reasons_for_attention,
-)
+from bridge.store.exchanges import Reason, reasons_for_attention
 from bridge.store.keys import made_at
 from bridge.store.messages import MessageFilter, list_messages
-from bridge.store.rows import EventState, Exchange, MessageState
+from bridge.store.rows import EventState, MessageState
 
 MOST = 3000
 """So many exchanges are looked at, the newest; more than that need attention of another kind."""
@@ -48,12 +43,26 @@ class Cause:
     title: str
     text: str
     code: str
-    count: int
-    oldest: datetime
-    newest: datetime
-    sample: Key
+    keys: tuple[Key, ...] = field(repr=False)
+    """Of its exchanges, oldest first: so that mending keeps the order in which they came."""
     more: bool = False
     """There are more exchanges than were looked at."""
+
+    @property
+    def count(self) -> int:
+        return len(self.keys)
+
+    @property
+    def oldest(self) -> datetime:
+        return made_at(self.keys[0])
+
+    @property
+    def newest(self) -> datetime:
+        return made_at(self.keys[-1])
+
+    @property
+    def sample(self) -> Key:
+        return self.keys[-1]
 
 
 def list_causes(tx: Connection) -> tuple[Cause, ...]:
@@ -61,19 +70,18 @@ def list_causes(tx: Connection) -> tuple[Cause, ...]:
     found: defaultdict[str, list[Reason]] = defaultdict(list)
     for reason in reasons_for_attention(tx, most=MOST):
         found[_id_of(reason)].append(reason)
-    more = sum(reason.exchanges for reasons in found.values() for reason in reasons) >= MOST
+    more = sum(len(reason.keys) for reasons in found.values() for reason in reasons) >= MOST
     causes = (_cause(id, reasons, more=more) for id, reasons in found.items())
     return tuple(sorted(causes, key=lambda cause: (-cause.count, cause.oldest)))
 
 
-def exchanges_of(tx: Connection, cause: str, *, limit: int) -> tuple[Exchange, ...]:
-    """The exchanges of one cause, oldest first: so that mending keeps the order in which they came."""
-    reasons = [reason for reason in reasons_for_attention(tx, most=MOST) if _id_of(reason) == cause]
-    return exchanges_by_keys(tx, keys_for_attention(tx, reasons, most=MOST, limit=limit))
+def keys_of(tx: Connection, cause: str, *, limit: int) -> tuple[Key, ...]:
+    """Of the oldest exchanges of one cause; none when there is no such cause."""
+    return next((one.keys[:limit] for one in list_causes(tx) if one.id == cause), ())
 
 
 def _cause(id: str, reasons: Sequence[Reason], *, more: bool) -> Cause:
-    newest, text = max(reason.newest for reason in reasons), _without_what_varies(reasons[0])
+    text = _without_what_varies(reasons[0])
     code = _CODE.match(text)
     return Cause(
         id=id,
@@ -81,10 +89,7 @@ def _cause(id: str, reasons: Sequence[Reason], *, more: bool) -> Cause:
         title=reasons[0].title,
         text=text,
         code=code[0] if code else "",
-        count=sum(reason.exchanges for reason in reasons),
-        oldest=made_at(min(reason.oldest for reason in reasons)),
-        newest=made_at(newest),
-        sample=newest,
+        keys=tuple(sorted(key for reason in reasons for key in reason.keys)),
         more=more,
     )
 

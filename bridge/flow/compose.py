@@ -386,7 +386,7 @@ def _seal(
     composed: Composed,
     terms: Terms,
 ) -> _Ready:
-    content_id = f"{bridge.new_uuid()}@{bridge.message_id_domain}"
+    content_id = bridge.new_local_id()
     reference = composed.header.get("refToMessageId") if whom.partner.refer_to_request else None
     outgoing = make_outgoing(
         bridge,

@@ -42,8 +42,12 @@ class Holding:
 
 def examine_store(tx: Connection, bridge: Bridge, *, now: datetime) -> tuple[Holding, ...]:
     """Every condition that the store tells, for every process the same."""
+    return (*_causes(tx, bridge), *examine_workings(tx, bridge, now=now))
+
+
+def examine_workings(tx: Connection, bridge: Bridge, *, now: datetime) -> tuple[Holding, ...]:
+    """As `examine_store`, without what needs a person: of that `list_causes` tells more."""
     return (
-        *_causes(tx, bridge),
         *_waiting(tx, bridge, now),
         *_endpoints(tx, bridge, now),
         *_jobs(tx),

@@ -128,7 +128,7 @@ def _message_id(bridge: Bridge, drawn_from: str | None) -> MessageId:
         id = MessageId(f"{drawn}@{bridge.message_id_domain}")
         if not bridge.store.read_sync(lambda tx: find_by_message_id(tx, id, direction=Direction.OUT)):
             return id
-    return MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}")
+    return MessageId(bridge.new_local_id())
 
 
 def _check_parts(bridge: Bridge, terms: Terms, parts: tuple[Part, ...]) -> None:
@@ -229,7 +229,7 @@ async def send_anew(
         row = get_message(tx, key)
         return row, tuple(
             Part(
-                content_id=f"{bridge.new_uuid()}@{bridge.message_id_domain}",
+                content_id=bridge.new_local_id(),
                 content_type=payload.content_type,
                 filename=payload.filename,
                 content=spool_blob(tx, payload.blob, threshold=threshold),

@@ -87,7 +87,7 @@ async def ping(bridge: Bridge, partner: PartnerSettings, *, within: timedelta = 
         terms,
         cpa_id=line.agreement.cpa_id,
         conversation_id=ConversationId(str(bridge.new_uuid())),
-        message_id=_new_id(bridge),
+        message_id=MessageId(bridge.new_local_id()),
         now=bridge.now(),
     )
     return await _ask(bridge, line, terms, message, within)
@@ -109,7 +109,7 @@ async def ask_status(bridge: Bridge, about: Key, *, within: timedelta = PATIENCE
         row.message_id,
         cpa_id=line.agreement.cpa_id,
         conversation_id=row.conversation_id,
-        message_id=_new_id(bridge),
+        message_id=MessageId(bridge.new_local_id()),
         now=bridge.now(),
     )
     return await _ask(bridge, line, terms, message, within)
@@ -259,7 +259,3 @@ def _terms(line: Line, action: str) -> SignalTerms:
         original_sender=Party(party_ids=(theirs,)),
         action=action,
     )
-
-
-def _new_id(bridge: Bridge) -> MessageId:
-    return MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}")

@@ -285,7 +285,7 @@ async def _turn_away(bridge: Bridge, received: Received, refusal: Refusal, peer:
             raise fault
         case AnswerError(errors=errors):
             signal_message = make_message_error(
-                header, errors, message_id=new_message_id(bridge), now=bridge.now()
+                header, errors, message_id=MessageId(bridge.new_local_id()), now=bridge.now()
             )
             return _in_response(signal.write_unsigned(signal_message))
         case Ignore():
@@ -583,7 +583,7 @@ def _acknowledge(
     signed = any(asked.signed for asked in case.message.ack_requested)
     message = make_acknowledgment(
         case.message,
-        message_id=new_message_id(bridge),
+        message_id=MessageId(bridge.new_local_id()),
         now=case.at,
         actor=agreed.acknowledgment.actor,
         references=accepted.references if signed else (),
@@ -595,14 +595,9 @@ def _error_answer(bridge: Bridge, case: Case, refusal: Refusal) -> Sealed | None
     if not isinstance(refusal, AnswerError):
         return None
     message = make_message_error(
-        case.message.header, refusal.errors, message_id=new_message_id(bridge), now=case.at
+        case.message.header, refusal.errors, message_id=MessageId(bridge.new_local_id()), now=case.at
     )
     return signal.write_unsigned(message)
-
-
-def new_message_id(bridge: Bridge) -> MessageId:
-    """Globally unique, in the form local@domain (DK-47, DK-146)."""
-    return MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}")
 
 
 def _in_response(answer: Sealed) -> HttpAnswer:

@@ -185,7 +185,7 @@ def _former(
     try:
         parts = tuple(
             Part(
-                content_id=f"{bridge.new_uuid()}@{bridge.message_id_domain}",
+                content_id=bridge.new_local_id(),
                 content_type=payload.content_type,
                 content=spool_blob(tx, payload.blob, threshold=threshold),
             )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from bridge.errors import BridgeError
 from bridge.flow.bridge import Bridge
-from bridge.flow.causes import exchanges_of, mend_exchange
+from bridge.flow.causes import keys_of, mend_exchange
 from bridge.flow.mend import resolve
 from bridge.flow.mend_model import Actor, CannotMend, EffectKind, Mended, check_reason, write_audit
 from bridge.ids import Key
@@ -70,20 +70,20 @@ class Plan:
 
 async def plan_run(bridge: Bridge, cause: str, what: RunWhat, *, limit: int, by: Actor) -> Plan:
     """Try out, change nothing."""
-    exchanges = await bridge.store.read(lambda tx: exchanges_of(tx, cause, limit=limit))
-    looked_at = exchanges[:MOST_PLANNED]
+    keys = await bridge.store.read(lambda tx: keys_of(tx, cause, limit=limit))
+    looked_at = keys[:MOST_PLANNED]
     effects: Counter[EffectKind] = Counter()
     impossible: list[tuple[Key, str]] = []
-    for exchange in looked_at:
+    for key in looked_at:
         try:
-            mended = await _do(bridge, exchange.key, what, dry_run=True, by=by, reason="")
+            mended = await _do(bridge, key, what, dry_run=True, by=by, reason="")
         except BridgeError as error:
-            impossible.append((exchange.key, str(error)))
+            impossible.append((key, str(error)))
             continue
         effects.update(effect.kind for effect in mended.effects)
         if not mended.effects or any(effect.kind is EffectKind.STOPS for effect in mended.effects):
-            impossible.append((exchange.key, why_not(mended)))
-    return Plan(total=len(exchanges), looked_at=len(looked_at), effects=effects, impossible=tuple(impossible))
+            impossible.append((key, why_not(mended)))
+    return Plan(total=len(keys), looked_at=len(looked_at), effects=effects, impossible=tuple(impossible))
 
 
 async def start_run(
@@ -106,15 +106,15 @@ async def start_run(
             cause=cause,
             reason=reason,
         )
-        exchanges = exchanges_of(tx, cause, limit=limit)
-        if not exchanges:
+        keys = keys_of(tx, cause, limit=limit)
+        if not keys:
             raise CannotMend(
                 f"nothing asks for attention by cause {cause}; `bridge exchange causes` lists them"
             )
-        add_run(tx, run, [exchange.key for exchange in exchanges])
+        add_run(tx, run, keys)
         add_job(tx, key=bridge.new_key(), kind=KIND, subject_key=run.key, due=now, at=now, priority=_PRIORITY)
         write_audit(
-            tx, bridge, by, "run.started", run.key, reason, what=what, cause=cause, count=str(len(exchanges))
+            tx, bridge, by, "run.started", run.key, reason, what=what, cause=cause, count=str(len(keys))
         )
         return run
 

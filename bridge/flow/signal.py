@@ -154,7 +154,9 @@ async def take_signal(
         case judgement.UnknownReference(fault=fault):
             raise fault
         case judgement.AnswerPing():
-            return write_unsigned(make_pong(received.message, message_id=_new_id(bridge), now=bridge.now()))
+            return write_unsigned(
+                make_pong(received.message, message_id=MessageId(bridge.new_local_id()), now=bridge.now())
+            )
         case judgement.AnswerStatus(about=about):
             return await _answer_status(bridge, received.message, about)
         case _:
@@ -240,12 +242,8 @@ async def _answer_status(bridge: Bridge, request: Message, about: MessageId) -> 
         make_status_response(
             request,
             message_status=status,
-            message_id=_new_id(bridge),
+            message_id=MessageId(bridge.new_local_id()),
             now=bridge.now(),
             received_at=received_at,
         )
     )
-
-
-def _new_id(bridge: Bridge) -> MessageId:
-    return MessageId(f"{bridge.new_uuid()}@{bridge.message_id_domain}")

@@ -78,18 +78,20 @@ def run_cases(
 
     `judge` has a say about every message that is composed, and about each input of which a case expects no finding.
     """
-    programs = (p for p in mappings.programs if only is None or p.name == only)
     return tuple(
         run_case(program, file, files, judge=judge)
-        for program in programs
-        for file in cases_of(program, files)
+        for program, file in cases_of(mappings, files)
+        if only is None or program.name == only
     )
 
 
-def cases_of(program: Program, files: Mapping[str, str]) -> tuple[str, ...]:
-    """The files of its cases, by name."""
-    folder = _folder_of(program)
-    return tuple(sorted(f for f in files if f.startswith(folder) and f.endswith(".yaml")))
+def cases_of(mappings: MappingSet, files: Mapping[str, str]) -> tuple[tuple[Program, str], ...]:
+    """Each mapping with the files of its cases, by name."""
+    return tuple(
+        (program, file)
+        for program in mappings.programs
+        for file in sorted(f for f in files if f.startswith(_folder_of(program)) and f.endswith(".yaml"))
+    )
 
 
 def run_case(

@@ -142,41 +142,24 @@ def count_exchanges(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why so many exchanges of one partner and title need a person, in the words of one reason."""
+    """Why exchanges of one partner and title need a person, in the words of one reason."""
 
     partner: str
     title: str
     text: str
-    exchanges: int
-    oldest: Key
-    newest: Key
+    keys: tuple[Key, ...]
+    """Of the exchanges, newest first."""
 
 
 def reasons_for_attention(tx: Connection, *, most: int) -> tuple[Reason, ...]:
     """Of the newest `most` exchanges that need a person, by partner, title and reason."""
-    keys: dict[_Why, list[Key]] = defaultdict(list)
-    for key, *why in _newest_for_attention(tx, most):
-        keys[_why(*why)].append(key)
+    keys: dict[tuple[str, str, str], list[Key]] = defaultdict(list)
+    for key, partner, title, text in _newest_for_attention(tx, most):
+        keys[partner, title, text or ""].append(key)
     return tuple(
-        Reason(partner=why[0], title=why[1], text=why[2], exchanges=len(of), oldest=of[-1], newest=of[0])
-        for why, of in keys.items()
+        Reason(partner=partner, title=title, text=text, keys=tuple(of))
+        for (partner, title, text), of in keys.items()
     )
-
-
-def keys_for_attention(
-    tx: Connection, reasons: Iterable[Reason], *, most: int, limit: int
-) -> tuple[Key, ...]:
-    """The oldest `limit` of the newest `most` exchanges that need a person for one of these reasons, oldest first."""
-    wanted = {(reason.partner, reason.title, reason.text) for reason in reasons}
-    found = [key for key, *why in _newest_for_attention(tx, most) if _why(*why) in wanted]
-    return tuple(found[::-1][:limit])
-
-
-_Why = tuple[str, str, str]
-
-
-def _why(partner: str, title: str, reason: str | None) -> _Why:
-    return partner, title, reason or ""
 
 
 def _newest_for_attention(tx: Connection, most: int) -> list[Any]:

@@ -1,7 +1,6 @@
 """Stores on SQLite and, where a server can be found or started, on PostgreSQL; makers of fictitious rows."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from bridge.store.rows import (
 )
 from bridge.store.unit import Store, upgrade
 from tests.postgres import Cluster, NoPostgres
+from tests.stores import put_empty_store
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
@@ -91,15 +91,15 @@ def postgres_url(postgres_template: tuple[str, str]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "bridge.sqlite3"
-    upgrade(f"sqlite:///{file}")
+    put_empty_store(file)
     return file
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """A file with tables."""
     file = tmp_path / "bridge.sqlite3"
-    shutil.copy(sqlite_template, file)
+    put_empty_store(file)
     return f"sqlite:///{file}"
 
 

@@ -96,7 +96,7 @@ class ConditionView:
 
 def condition_views(found: Iterable[Holding], bridge: Bridge, lens: Lens) -> list[ConditionView]:
     """The conditions of the bridge as a whole; what needs a person per cause is told by `cause_views`."""
-    return [_condition(one, bridge, lens) for one in found if one.condition is not Condition.NEEDS_PERSON]
+    return [_condition(one, bridge, lens) for one in found]
 
 
 def condition_key(words: Catalogue, name: str, target: str, detail: Mapping[str, str]) -> str:

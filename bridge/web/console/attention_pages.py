@@ -4,11 +4,12 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bridge.flow.causes import exchanges_of, list_causes
-from bridge.flow.conditions import examine_process, examine_store
+from bridge.flow.causes import list_causes
+from bridge.flow.conditions import examine_process, examine_workings
 from bridge.flow.mend import CannotMend
 from bridge.flow.runs import MOST_AT_ONCE, plan_run, put_down, start_run, stop_run, take_up
 from bridge.ids import Key
+from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.rows import ItemOutcome, MendRun, NoSuchRow, RunState, RunWhat
 from bridge.store.runs import count_items, get_run, items_of, list_runs
 from bridge.web.console.attention import cause_views, condition_views
@@ -30,7 +31,7 @@ async def show_attention(request: web.Request) -> web.Response:
     store = request.app[STORE]
     causes = await store.read(list_causes)
     views = await store.read(lambda tx: cause_views(tx, causes[:MOST_CAUSES], lens))
-    holding = await store.read(lambda tx: examine_store(tx, bridge, now=now))
+    holding = await store.read(lambda tx: examine_workings(tx, bridge, now=now))
     runs = await store.read(lambda tx: [(run, count_items(tx, run.key)) for run in list_runs(tx, limit=RUNS)])
     return page(
         request,
@@ -107,11 +108,12 @@ async def stop(request: web.Request) -> web.Response:
 
 async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
     lens, id, store = lens_of(request), request.match_info["cause"], request.app[STORE]
-    causes, exchanges = await store.read(lambda tx: (list_causes(tx), exchanges_of(tx, id, limit=LIST)))
-    found = [cause for cause in causes if cause.id == id]
+    found = [cause for cause in await store.read(list_causes) if cause.id == id]
     if not found:
         return page(request, "cause.html", page="attention", id=id, cause=None, lines=[], problem=problem)
-    (view,) = await store.read(lambda tx: cause_views(tx, found, lens))
+    (view,), exchanges = await store.read(
+        lambda tx: (cause_views(tx, found, lens), exchanges_by_keys(tx, found[0].keys[:LIST]))
+    )
     return page(
         request,
         "cause.html",
