@@ -95,9 +95,14 @@ class Line:
     ids: dict[str, str]
 
 
+OTHER = (
+    "./dev demo --incidents [--once] [--json] lets ten things go wrong instead, for the console to explain."
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 0 when both directions completed, 1 otherwise."""
-    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__, epilog=OTHER)
     parser.add_argument("--once", action="store_true", help="print the story and end")
     parser.add_argument("--json", action="store_true", help="print the story as JSON")
     options = parser.parse_args(arguments)

@@ -87,6 +87,7 @@ _writing = Histogram(
 )
 
 GAUGES = {
+    "bridge_conditions": ("Conditions that hold, by kind: what the page Attention shows.", ("condition",)),
     "bridge_jobs": ("Jobs that are ready or dead.", ("kind", "state")),
     "bridge_job_oldest_due_age_seconds": ("How long the oldest job that is due has waited.", ("kind",)),
     "bridge_endpoint_held": ("1 while the breaker holds the endpoint, else 0.", ("endpoint",)),
@@ -164,6 +165,12 @@ def peer_failed(peer: str) -> None:
 
 def job_surprised(kind: str) -> None:
     _jobs_failed.labels(kind).inc()
+
+
+def know_job_kinds(kinds: Iterable[str]) -> None:
+    """Show 0 for each before it happens: Prometheus sees no growth in a number that was not there before."""
+    for kind in kinds:
+        _jobs_failed.labels(kind)
 
 
 def receive_time() -> AbstractContextManager[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -11,6 +12,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
+from bridge.config import Condition
 from bridge.ebms.cpa_model import Agreement
 from bridge.errors import StoreUnavailable
 from bridge.flow.bridge import Bridge
@@ -18,9 +20,10 @@ from bridge.flow.context import partner_named
 from bridge.flow.jobs import RUNNERS
 from bridge.flow.peers import hub_name
 from bridge.flow.reload import AGREEMENTS, MAPPINGS, REVOCATION, TRUST
+from bridge.store.alerts import open_alerts
 from bridge.store.channels import list_channels
 from bridge.store.jobs import count_jobs, oldest_due
-from bridge.store.rows import Channel, JobState
+from bridge.store.rows import Alert, Channel, JobState
 
 BRIDGE = web.AppKey("bridge", Bridge)
 
@@ -31,6 +34,7 @@ def metrics_app(bridge: Bridge) -> web.Application:
     """The application of the metrics listener."""
     app = web.Application()
     app[BRIDGE] = bridge
+    metrics.know_job_kinds(RUNNERS)
     app.router.add_get("/metrics", metrics_handler)
     return app
 
@@ -47,13 +51,24 @@ async def metrics_handler(request: web.Request) -> web.Response:
 async def _from_store(bridge: Bridge) -> list[GaugeMetricFamily]:
     now = bridge.now()
 
-    def work(
-        tx: Connection,
-    ) -> tuple[Mapping[tuple[str, JobState], int], Mapping[str, datetime], tuple[Channel, ...]]:
-        return count_jobs(tx), oldest_due(tx, now, RUNNERS), list_channels(tx)
+    def work(tx: Connection) -> list[GaugeMetricFamily]:
+        return [
+            _conditions(open_alerts(tx)),
+            _jobs(count_jobs(tx)),
+            _ages(oldest_due(tx, now, RUNNERS), now),
+            *_endpoints(bridge, list_channels(tx), now),
+        ]
 
-    counts, due, channels = await bridge.store.read(work)
-    return [_jobs(counts), _ages(due, now), *_endpoints(bridge, channels, now)]
+    return await bridge.store.read(work)
+
+
+def _conditions(alerts: Iterable[Alert]) -> GaugeMetricFamily:
+    """As the job that watches them wrote down last; also those that do not hold, so that each has a number."""
+    holding = Counter(alert.condition for alert in alerts)
+    conditions = metrics.gauge("bridge_conditions")
+    for condition in Condition:
+        conditions.add_metric([condition], holding[condition])
+    return conditions
 
 
 def _jobs(counts: Mapping[tuple[str, JobState], int]) -> GaugeMetricFamily:

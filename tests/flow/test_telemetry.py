@@ -16,8 +16,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from structlog.testing import capture_logs
 
 from bridge.flow import tracing
+from bridge.flow.alerts import start_watching
+from bridge.flow.jobs import RUNNERS
 from bridge.hub.reader import read_structured
 from bridge.ids import Key
+from bridge.incidents import UNKNOWN_CODE
 from bridge.simulate.hub_faults import FaultKind, Where
 from bridge.store.rows import ExchangeState
 from bridge.web.metrics import metrics_app
@@ -87,6 +90,21 @@ async def test_work_that_waits_and_certificates_are_on_the_page(world: World) ->
     days = {name: left for name, left in page.items() if name.startswith("bridge_certificate_days_left")}
     assert len(days) == 2
     assert all(left > 300 for left in days.values())
+
+
+async def test_what_needs_a_person_is_on_the_page_as_a_condition(world: World) -> None:
+    await world.bridge.store.write(lambda tx: start_watching(tx, world.bridge))
+    await world.work()
+    assert (await scrape(world))['bridge_conditions{condition="needs-person"}'] == 0
+    await world.partner.send(UNKNOWN_CODE, "vtMelding")
+    await world.work(seconds=60)
+    await world.work(seconds=60)
+    assert (await scrape(world))['bridge_conditions{condition="needs-person"}'] == 1
+
+
+async def test_a_kind_of_job_that_never_surprised_is_counted_as_none(world: World) -> None:
+    page = await scrape(world)
+    assert all(f'bridge_jobs_surprised_total{{kind="{kind}"}}' in page for kind in RUNNERS)
 
 
 async def test_the_page_holds_no_ids_and_nothing_about_a_person(world: World) -> None:
