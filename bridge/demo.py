@@ -122,7 +122,7 @@ async def _run(*, once: bool, as_json: bool) -> int:
             started = datetime.now(UTC)
             scene.partner.bridge_url = addresses["partner"]
             await scene.partner.send(SAMPLE.read_bytes(), "vtMelding")
-            completed = await _wait_until_done(scene)
+            completed = await wait_until_done(scene)
             story, exchanges = read_story(scene.config)
             took = (datetime.now(UTC) - started).total_seconds()
             if as_json:
@@ -334,7 +334,8 @@ async def addresses_of(process: asyncio.subprocess.Process) -> dict[str, str]:
     return addresses
 
 
-async def _wait_until_done(scene: Scene) -> bool:
+async def wait_until_done(scene: Scene) -> bool:
+    """Until the answer to the report is back at the partner; False when it did not come."""
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             await scene.partner.wait_received(1, PATIENCE.total_seconds())
