@@ -44,6 +44,8 @@ def configure_logging(*, as_json: bool = True, level: int = logging.INFO) -> Non
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[first_line, *shared], processor=renderer)
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    # A tick that comes while the one before it is still at work is left out: nothing that anyone need know.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def tell_error_without_text(

@@ -36,6 +36,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     structlog.configure(**before)
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.getLogger("apscheduler").setLevel(logging.NOTSET)
 
 
 def test_an_error_that_a_library_logs_is_told_by_kind_and_place_without_its_words(log: io.StringIO) -> None:
@@ -57,3 +58,11 @@ def test_an_error_of_our_own_is_told_without_its_words(log: io.StringIO) -> None
         structlog.get_logger().exception("job.surprise")
     assert json.loads(log.getvalue())["error"] == "ValueError"
     assert "Testpersoon" not in log.getvalue()
+
+
+def test_a_tick_that_is_left_out_is_not_told_and_one_that_fails_is(log: io.StringIO) -> None:
+    ticks = logging.getLogger("apscheduler.scheduler")
+    ticks.warning("Execution of job skipped: maximum number of running instances reached (1)")
+    assert log.getvalue() == ""
+    ticks.error("Run time of job was missed")
+    assert json.loads(log.getvalue())["level"] == "error"

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Scenario = Callable[["Stand"], Awaitable[None]]
 
-DISK = 24 * 1024 * 1024
-"""Of the small disk. The store of a harness run fits in it; the ballast that fills it up does not."""
+DISK, PER_MESSAGE = 24 * 1024 * 1024, 160 * 1024
+"""Octets of the small disk. The store of a harness run fits in it; the ballast that fills it up does not."""
 
 
 async def nothing(_stand: Stand) -> None:
@@ -77,7 +77,8 @@ async def small_disk(stand: Stand) -> None:
     """Puts the store on a disk of its own. Raises OSError where that is not allowed."""
     folder = stand.scene.folder / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
+    size = DISK + PER_MESSAGE * stand.plan.messages
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
     if done.returncode:
         raise OSError("a small disk cannot be mounted here: root is needed")
