@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -33,19 +34,47 @@ def configure_logging(*, as_json: bool = True, level: int = logging.INFO) -> Non
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     )
+    out = cast(TextIO, Unfailing(sys.stderr))
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[first_line, *shared], processor=renderer)
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
     # A tick that comes while the one before it is still at work is left out: nothing that anyone need know.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+class Unfailing:
+    """Where the log goes. A disk that is full, or a reader that is gone, costs lines of the log and nothing else.
+
+    The first line that gets through afterwards is preceded by one that says how many were lost.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._lost = stream, 0
+
+    def write(self, text: str) -> int:
+        try:
+            if self._lost:
+                self._stream.write(
+                    json.dumps({"event": "log.lost", "level": "error", "lines": self._lost}) + "\n"
+                )
+                self._stream.flush()
+                self._lost = 0
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._lost += 1
+        return len(text)
+
+    def flush(self) -> None:
+        """Everything was written, or is lost."""
 
 
 def tell_error_without_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -66,3 +67,29 @@ def test_a_tick_that_is_left_out_is_not_told_and_one_that_fails_is(log: io.Strin
     assert log.getvalue() == ""
     ticks.error("Run time of job was missed")
     assert json.loads(log.getvalue())["level"] == "error"
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing while it is full."""
+
+    full = True
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_a_log_that_cannot_be_written_stops_nothing_and_tells_later_how_much_was_lost(
+    monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    disk = FullDisk()
+    monkeypatch.setattr("sys.stderr", disk)
+    configure_logging()
+    structlog.get_logger().info("message.received")
+    logging.getLogger("asyncio").error("something of a library")
+    disk.full = False
+    structlog.get_logger().info("message.mapped")
+    lines = [json.loads(line) for line in disk.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["log.lost", "message.mapped"]
+    assert lines[0]["lines"] == 2
