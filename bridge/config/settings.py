@@ -141,6 +141,12 @@ class WorkerSettings(Section):
         ge=5,
         description="How long a claimed job is ours, in seconds; then others may claim it.",
     )
+    stop_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        description="How long a stop waits for jobs under way, in seconds. What takes longer is broken off, and done "
+        "again when its lease ends.",
+    )
 
     @property
     def lease(self) -> timedelta:

@@ -70,7 +70,7 @@ class Worker:
         self._wake.set()
 
     async def run(self) -> None:
-        """Work until `stop`, then wait for the jobs that are under way."""
+        """Work until `stop`, then wait for the jobs that are under way, but not for ever."""
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.add_job(
             self.wake,
@@ -86,13 +86,25 @@ class Worker:
                     await self._wake.wait()
                     self._wake.clear()
                     await self._start_due_jobs(group)
+                await self._break_off_what_takes_long()
         finally:
             scheduler.shutdown(wait=False)
 
     def stop(self) -> None:
-        """Claim no more. `run` returns when the jobs under way have ended."""
+        """Claim no more. `run` returns when the jobs under way have ended, or were broken off."""
         self._stopping = True
         self._wake.set()
+
+    async def _break_off_what_takes_long(self) -> None:
+        """As if the process were killed, which every job bears: what stopped the bridge would do so in the end."""
+        if not self._running:
+            return
+        patience = self._bridge.settings.worker.stop_seconds
+        _, late = await asyncio.wait(tuple(self._running), timeout=patience)
+        for task in late:
+            task.cancel()
+        if late:
+            _log.warning("jobs.broken_off", jobs=len(late), outcome="done again when their leases end")
 
     async def run_until_idle(self) -> None:
         """Run everything that is due now, and what becomes due by it, then return. For tests and `--once`."""

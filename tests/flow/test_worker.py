@@ -99,6 +99,36 @@ async def test_a_partner_that_hangs_with_500_queued_takes_no_place_of_another(wo
     assert len(waiting) == 500, "what waits for the dead partner is still there"
 
 
+async def test_a_job_that_takes_too_long_at_a_stop_is_broken_off_and_done_again_when_its_lease_ends(
+    world: World,
+) -> None:
+    worker_settings = world.bridge.settings.worker.model_copy(update={"stop_seconds": 0.05})
+    world.bridge.settings = world.bridge.settings.model_copy(update={"worker": worker_settings})
+    begun = asyncio.Event()
+
+    async def hang(_bridge: Bridge, _job: Job) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    queue(world, "slow", 1)
+    worker = Worker(world.bridge, {KIND: hang}, name="first", on_buried=never)
+    running = asyncio.create_task(worker.run(), name="worker")
+    worker.wake()
+    async with asyncio.timeout(30):
+        await begun.wait()
+        worker.stop()
+        await running
+
+    endpoints = Endpoints()
+    endpoints.expected = 1
+    other = Worker(world.bridge, {KIND: endpoints.deliver}, name="second", on_buried=never)
+    await other.run_until_idle()
+    assert endpoints.done == [], "its lease goes on"
+    world.clock.forward(seconds=world.bridge.settings.worker.lease_seconds + 1)
+    await other.run_until_idle()
+    assert endpoints.done == ["slow"]
+
+
 @pytest.mark.rule("SOH-165")
 async def test_a_partner_that_answers_nobody_is_held_and_tried_with_one_message_at_a_time(
     world: World,
