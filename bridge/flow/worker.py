@@ -147,9 +147,10 @@ class Worker:
     async def _claim(self, limit: int) -> tuple[Job, ...]:
         now, lease = self._bridge.now(), self._bridge.settings.worker.lease
         kinds, share = tuple(self._runners), self._bridge.settings.worker.per_endpoint
-        busy = Counter(self._endpoints.values())
+        busy, check_key = Counter(self._endpoints.values()), self._bridge.store.check_key
 
         def work(tx: Connection) -> tuple[Job, ...]:
+            check_key(tx)
             return claim_jobs(
                 tx,
                 now=now,

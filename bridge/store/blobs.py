@@ -18,7 +18,7 @@ from bridge.errors import BridgeError, StoreUnavailable
 from bridge.store import tables
 from bridge.store.query import add_unless_there
 from bridge.store.rows import NoSuchRow
-from bridge.store.sealed_rows import place_of
+from bridge.store.sealed_rows import check_in_the_clear, place_of
 from bridge.store.sealing import Sealer, sealer_of
 
 CHUNK = 256 * 1024
@@ -39,6 +39,8 @@ def put_blob(tx: Connection, content: bytes | BinaryIO) -> tuple[str, int]:
     """
     stream = io.BytesIO(content) if isinstance(content, bytes) else content
     sealer = sealer_of(tx)
+    if sealer is None:
+        check_in_the_clear(tx)
     digest: Any = sealer.address() if sealer else hashlib.sha256()
     size = 0
     for octets in _chunks(stream):

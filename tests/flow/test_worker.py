@@ -21,7 +21,9 @@ from bridge.flow.worker import MAX_SURPRISES, Worker
 from bridge.store.channels import find_channel
 from bridge.store.jobs import JobFilter, add_job, finish_job, get_job, list_jobs, retry_job
 from bridge.store.rows import ExchangeState, Job, JobState
+from bridge.store.sealing import MasterKeys
 from bridge.store.timeline import add_step
+from bridge.store.unit import Store
 from tests.flow.conftest import World
 from tests.flow.outgoing import send_out
 from tests.flow.wire import Wire
@@ -168,6 +170,19 @@ async def test_a_store_that_fails_is_told_once_and_its_end_once(world: World) ->
     told = [line["event"] for line in logs if line["event"].startswith("store.")]
     assert told == ["store.unavailable", "store.recovered"]
     assert world.bridge.store.trouble is None
+
+
+async def test_a_process_without_the_key_does_no_work_once_another_one_encrypts(world: World) -> None:
+    queue(world, "alive", 3)
+    key = MasterKeys(current=b"k" * 32)
+    with capture_logs() as logs:
+        Store.open(world.bridge.store.url, masters=key).close()
+        for _ in range(3):
+            await world.work()
+
+    jobs = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    assert {(job.state, job.attempts) for job in jobs} == {(JobState.READY, 0)}
+    assert [line["event"] for line in logs if line["event"].startswith("store.")] == ["store.unavailable"]
 
 
 async def test_a_job_that_could_not_be_stored_is_no_surprise_and_is_done_again(world: World) -> None:
