@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from bridge.errors import BridgeError, StoreUnavailable
+from bridge.errors import BridgeError, ContentDamaged, StoreUnavailable
 from bridge.store import tables
 from bridge.store.query import add_unless_there
 from bridge.store.rows import NoSuchRow
@@ -65,14 +65,14 @@ def blob_size(tx: Connection, sha256: str) -> int:
 
 
 def read_blob(tx: Connection, sha256: str) -> bytes:
-    """All octets at once. Raises NoSuchRow, and StoreUnavailable when they are damaged."""
+    """All octets at once. Raises NoSuchRow, and ContentDamaged."""
     return b"".join(iter_blob(tx, sha256))
 
 
 def iter_blob(tx: Connection, sha256: str) -> Iterator[bytes]:
     """The octets chunk by chunk, inside this transaction.
 
-    Raises NoSuchRow and ContentPurged at once. Raises StoreUnavailable at the end when what was given is not
+    Raises NoSuchRow and ContentPurged at once. Raises ContentDamaged at the end when what was given is not
     what was stored; of encrypted content, before the first chunk that is not.
     """
     row = tx.execute(select(tables.blob).where(_blob.sha256 == sha256)).first()
@@ -176,7 +176,7 @@ def _checked_chunks(tx: Connection, sha256: str, size: int) -> Iterator[bytes]:
         digest.update(octets)
         yield octets
     if digest.hexdigest() != sha256:
-        raise StoreUnavailable(f"blob {sha256} is damaged; restore it from a backup")
+        raise ContentDamaged(f"blob {sha256} is damaged; restore it from a backup")
 
 
 def _chunk(tx: Connection, sha256: str, position: int) -> bytes:

@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.errors import ConfigError, StoreUnavailable
+from bridge.errors import ConfigError, ContentDamaged, StoreUnavailable
 from bridge.store.cursors import set_cursor
 from bridge.store.engines import PATIENCE, file_of, make_reader, make_writer, read_url, translate
 from bridge.store.migrate import (
@@ -155,6 +155,8 @@ class Store:
         """The outcome; the first failure of the disk or database is told."""
         try:
             return await asyncio.wrap_future(future)
+        except ContentDamaged:
+            raise
         except StoreUnavailable as error:
             if self.trouble is None:
                 self.trouble = str(error)
