@@ -11,6 +11,7 @@ BridgeError
 │   ├── PeerUnreachable     the partner's endpoint
 │   └── HubUnavailable      the hub
 ├── StoreUnavailable        the operator: disk or database
+│   └── ContentDamaged      one thing in it: all else goes on
 └── AccessDenied            the requester: the rule's id, nothing about the data
 
 An expected end (a duplicate, an expired message, no mapping) is not an exception but a value in a decision.
@@ -120,6 +121,10 @@ class StoreUnavailable(BridgeError):
 
     One exception: when the connection breaks during the commit itself, the work may be stored after all.
     """
+
+
+class ContentDamaged(StoreUnavailable):
+    """One piece of content is not what was stored. The disk or database answers, so the rest can go on."""
 
 
 class AccessDenied(BridgeError):

@@ -1,4 +1,4 @@
-"""`bridge partner`: who is served and how it fares, whether it is reached, and the acceptance test of its adapter."""
+"""`bridge partner`: who is served and how it fares, pausing it, whether it is reached, and the test of its adapter."""
 
 from __future__ import annotations
 
@@ -6,24 +6,31 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from bridge.cli.mending import with_bridge
+from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.opened import NotFound
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import print_documents, print_facts, print_table, tell
+from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
 from bridge.config import PartnerSettings, Settings
 from bridge.flow.acceptance import Check, Trial, Verdict, try_partner
 from bridge.flow.bridge import Bridge
-from bridge.flow.mend import Actor
+from bridge.flow.mend import Actor, Mended, pause_partner, resume_partner
 from bridge.flow.ping import Asked, Reached, ping
 from bridge.store.channels import list_channels
 from bridge.store.rows import Channel
 
-app = typer.Typer(help="Partners: list them, reach one, test its adapter.", no_args_is_help=True)
+HUB = "hub"
+"""The hub, where a partner can be named: it is an endpoint as they are."""
+
+app = typer.Typer(
+    help="Partners: list them, pause and resume one, reach it, test its adapter.", no_args_is_help=True
+)
 
 Party = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner.")]
+Endpoint = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner, or `hub`.")]
 Patience = Annotated[
     float,
     typer.Option("--within", min=0.1, max=600, help="Seconds to wait for an answer by a POST of its own."),
@@ -32,14 +39,16 @@ Patience = Annotated[
 
 @app.command("list")
 def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Show every partner: its agreements in force, and whether sending to it goes well.
+    """Show every partner and the hub: its agreements in force, and whether sending to it goes well.
 
     Example: bridge partner list
     """
 
     async def do(bridge: Bridge, _by: Actor) -> list[dict[str, str]]:
         channels = {channel.endpoint: channel for channel in await bridge.store.read(list_channels)}
-        return [_row(bridge, partner, channels.get(partner.party_id)) for partner in bridge.settings.partners]
+        rows = [_row(bridge, partner, channels.get(partner.party_id)) for partner in bridge.settings.partners]
+        sending = _sending(bridge, channels.get(HUB))
+        return [*rows, {"name": HUB, "party": HUB, "agreements": "", "sending": sending}]
 
     rows = with_bridge(config, do)
     if json:
@@ -47,6 +56,36 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     else:
         columns = ("name", "party", "agreements", "sending")
         print_table(columns, [tuple(row[name] for name in columns) for row in rows], fold="agreements")
+
+
+@app.command("pause")
+def pause_(
+    party: Endpoint,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Send nothing to a partner, or to the hub, until it is resumed. What comes up waits; receiving goes on.
+
+    Example: bridge partner pause Politie --reason "they replace their server"
+    """
+    _hold(config, party, pausing=True, reason=reason, dry_run=dry_run, json=json)
+
+
+@app.command("resume")
+def resume_(
+    party: Endpoint,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Send to a partner, or to the hub, again: at once, also when it was held because it did not answer.
+
+    Example: bridge partner resume hub --reason "it is back"
+    """
+    _hold(config, party, pausing=False, reason=reason, dry_run=dry_run, json=json)
 
 
 @app.command("ping")
@@ -111,6 +150,17 @@ def test_(
         tell("No message was sent; --action and --payload also try one, its repeat and its status.")
 
 
+def _hold(config: Path, party: str, *, pausing: bool, reason: str, dry_run: bool, json: bool) -> None:
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        endpoint = HUB if party == HUB else _find(bridge.settings, party).party_id
+        hold = pause_partner if pausing else resume_partner
+        return await hold(bridge, endpoint, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+
+
 def _find(settings: Settings, text: str) -> PartnerSettings:
     """By PartyId or by name. Raises NotFound."""
     found = [p for p in settings.partners if text in (p.party_id, p.name)]
@@ -131,13 +181,17 @@ def _row(bridge: Bridge, partner: PartnerSettings, channel: Channel | None) -> d
         "name": partner.name,
         "party": partner.party_id,
         "agreements": ", ".join(agreements) or "none in force",
-        "sending": _sending(channel),
+        "sending": _sending(bridge, channel),
     }
 
 
-def _sending(channel: Channel | None) -> str:
+def _sending(bridge: Bridge, channel: Channel | None) -> str:
     if channel is None or not (channel.paused or channel.failures):
         return "good"
     if channel.paused:
         return f"paused by {channel.paused_by}: {channel.reason}"
-    return f"failed {channel.failures} times: {channel.reason}"
+    said = f"failed {channel.failures} times: {channel.reason}"
+    if channel.held_until is None or channel.held_until <= bridge.now():
+        return said
+    zone = ZoneInfo(bridge.settings.console.timezone)
+    return f"{said}; tried again from {local_time(channel.held_until, zone)} on"

@@ -14,6 +14,7 @@ from bridge.cli.store_keys import load_master_keys
 from bridge.config import StoreSettings, load_settings
 from bridge.errors import BridgeError
 from bridge.store.engines import file_of, read_url
+from bridge.store.sealing import name_of
 from bridge.store.unit import Store, current_version, head_version
 from bridge.store.unit import upgrade as upgrade_store
 
@@ -28,7 +29,6 @@ for command in (
     store_keep.purged,
     store_keep.holds,
     store_keep.rekey,
-    store_keep.find_person,
 ):
     app.command()(command)
 
@@ -75,10 +75,16 @@ def status(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
 def store_status(settings: StoreSettings) -> dict[str, Any]:
     """What is known of the store, and in `problem` what to do about it. Raises nothing of the store's."""
     url = settings.url
-    found: dict[str, Any] = {"store": _shown(url), "needed": head_version(), "version": None}
+    found: dict[str, Any] = {
+        "store": _shown(url),
+        "needed": head_version(),
+        "version": None,
+        "masterKey": None,
+    }
     try:
         found["version"] = current_version(url)
         masters = load_master_keys(settings.encryption)
+        found["masterKey"] = name_of(masters.current) if masters else None
         with Store.open(url, readers=1, writers=1, masters=masters):
             return found | {"size": _size(url), "ready": True, "problem": None}
     except BridgeError as error:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.assemble import load_person_key, utc_now
+from bridge.cli.assemble import utc_now
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
@@ -25,7 +25,6 @@ from bridge.store.chain import Tampering, Verification, digest_at, head_of
 from bridge.store.holds import list_holds
 from bridge.store.keys import KeyMaker
 from bridge.store.octets import check_octets
-from bridge.store.persons import find_by_person
 from bridge.store.progress import Told, nobody
 from bridge.store.purge import list_purge_runs, purge_due, totals_of
 from bridge.store.rekey import begin_rotation, count_stale, find_stale, reseal, stale_places
@@ -168,29 +167,6 @@ def rekey(
         print_documents([document])
     else:
         print_facts(document)
-
-
-def find_person(
-    config: Config = DEFAULT_CONFIG,
-    json: Json = False,
-    bsn: Annotated[
-        str,
-        typer.Option(prompt="BSN", hide_input=True, help="Left out, it is asked for: a shell keeps history."),
-    ] = "",
-) -> None:
-    """List the latest exchanges about a person. The number is asked for and not shown.
-
-    Example: bridge store find-person
-    """
-    with open_store(config) as opened:
-        key = load_person_key(opened.settings.identifiers.person_key_file)
-        found = opened.store.read_sync(lambda tx: find_by_person(tx, key, bsn))
-        rows = [(e.key, local_time(e.started_at, opened.zone), e.state, e.title, e.subject) for e in found]
-    columns = ("exchange", "time", "state", "title", "subject")
-    if json:
-        print_documents(dict(zip(columns, row, strict=True)) for row in rows)
-    else:
-        print_table(columns, rows)
 
 
 def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering]]:

@@ -30,6 +30,7 @@ from bridge.mapping.masking import NOTHING, Line, mask_json, mask_xml, program_f
 from bridge.store.blobs import ContentPurged, blob_size, read_blob
 from bridge.store.events import get_event
 from bridge.store.messages import evidence_of, get_message, payloads_of
+from bridge.store.purge import left_of
 from bridge.store.rows import Event, Evidence, Message, Payload
 from bridge.store.unit import Store
 
@@ -140,20 +141,21 @@ def open_event(store: Store, mappings: MappingSet, key: Key, *, shown: Shown = N
 
 
 def _read(tx: Connection, key: Key) -> _Read:
-    evidence = []
+    message = get_message(tx, key)
+    evidence, left = [], left_of(tx, message.exchange)
     for row in evidence_of(tx, key)[:MOST_PARTS]:
         size = blob_size(tx, row.blob)
-        evidence.append((row, size, _octets(tx, row.blob, size)))
+        evidence.append((row, size, _octets(tx, row.blob, size, left.wire(row))))
     payloads = payloads_of(tx, key)[:MOST_PARTS]
     return _Read(
-        message=get_message(tx, key),
+        message=message,
         evidence=tuple(evidence),
-        payloads=tuple((row, _octets(tx, row.blob, row.size)) for row in payloads),
+        payloads=tuple((row, _octets(tx, row.blob, row.size, left.payloads)) for row in payloads),
     )
 
 
-def _octets(tx: Connection, blob: str, size: int) -> bytes | None:
-    if size > MAX_OPENED:
+def _octets(tx: Connection, blob: str, size: int, left: bool) -> bytes | None:
+    if size > MAX_OPENED or not left:
         return None
     try:
         return read_blob(tx, blob)

@@ -31,7 +31,7 @@ from bridge.ids import Key
 from bridge.store.blobs import ContentPurged, read_blob
 from bridge.store.chain import Journal, seals_of
 from bridge.store.messages import evidence_of, get_message, payloads_of
-from bridge.store.purge import purged_of
+from bridge.store.purge import left_of, purged_of
 from bridge.store.rows import Evidence, EvidenceKind, Message, Payload, Purged, Step
 from bridge.store.timeline import steps_of
 
@@ -63,11 +63,11 @@ class Item:
 def gather_evidence(tx: Connection, key: Key) -> Dossier:
     """Everything of one message, of one moment. Raises NoSuchRow."""
     message = get_message(tx, key)
-    steps = steps_of(tx, message.exchange)
+    steps, left = steps_of(tx, message.exchange), left_of(tx, message.exchange)
     return Dossier(
         message=message,
-        evidence=tuple((row, _octets(tx, row.blob)) for row in evidence_of(tx, key)),
-        payloads=tuple((row, _octets(tx, row.blob)) for row in payloads_of(tx, key)),
+        evidence=tuple((row, _octets(tx, row.blob, left.wire(row))) for row in evidence_of(tx, key)),
+        payloads=tuple((row, _octets(tx, row.blob, left.payloads)) for row in payloads_of(tx, key)),
         steps=steps,
         seals=seals_of(tx, Journal.STEP, [step.seq for step in steps]),
         purged=purged_of(tx, message.exchange),
@@ -169,9 +169,9 @@ def _references(envelope: bytes) -> list[str]:
     return [reference.get("URI", "") for reference in root.iterfind(f".//{DS}SignedInfo/{DS}Reference")]
 
 
-def _octets(tx: Connection, blob: str) -> bytes | None:
+def _octets(tx: Connection, blob: str, left: bool) -> bytes | None:
     try:
-        return read_blob(tx, blob)
+        return read_blob(tx, blob) if left else None
     except ContentPurged:
         return None
 

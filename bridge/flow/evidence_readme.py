@@ -50,9 +50,9 @@ _RECEIPT = """
 
    A signed acknowledgment repeats the ds:Reference elements of the message that it acknowledges. When its own
    signature verifies and the DigestValues in its eb:Acknowledgment are those of the message, the receiver has
-   confirmed the receipt of exactly these octets. Compare:
+   confirmed the receipt of exactly these octets. (It has one more in its signature, of itself.) Compare:
 
-   grep -o 'DigestValue>[^<]*' wire/*/envelope.xml
+   grep -o 'DigestValue>[^<][^<]*' wire/*/envelope.xml
 """
 
 _PURGED = """

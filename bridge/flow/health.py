@@ -75,6 +75,7 @@ _STORE_TROUBLE = (
     ("full", "de schijf van de opslag is vol"),
     ("readonly", "de opslag kan alleen gelezen worden"),
     ("read-only", "de opslag kan alleen gelezen worden"),
+    ("encrypt", "dit proces heeft de sleutel van de opslag niet; het moet opnieuw gestart worden"),
     ("locked", "de opslag wordt door een ander proces bezet gehouden"),
 )
 

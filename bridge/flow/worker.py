@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
-from bridge.errors import BridgeError, StoreUnavailable
+from bridge.errors import BridgeError, ContentDamaged, StoreUnavailable
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact
 from bridge.flow.order import OutOfTurn
@@ -69,11 +69,15 @@ class Worker:
         """Look at the queue now: something became due."""
         self._wake.set()
 
+    async def _tick(self) -> None:
+        """As a coroutine it runs in the event loop: a plain function would wait for a thread, and not be safe in it."""
+        self.wake()
+
     async def run(self) -> None:
         """Work until `stop`, then wait for the jobs that are under way, but not for ever."""
         scheduler = AsyncIOScheduler(timezone="UTC")
         scheduler.add_job(
-            self.wake,
+            self._tick,
             "interval",
             seconds=self._bridge.settings.worker.tick_seconds,
             max_instances=1,
@@ -159,9 +163,10 @@ class Worker:
     async def _claim(self, limit: int) -> tuple[Job, ...]:
         now, lease = self._bridge.now(), self._bridge.settings.worker.lease
         kinds, share = tuple(self._runners), self._bridge.settings.worker.per_endpoint
-        busy = Counter(self._endpoints.values())
+        busy, check_key = Counter(self._endpoints.values()), self._bridge.store.check_key
 
         def work(tx: Connection) -> tuple[Job, ...]:
+            check_key(tx)
             return claim_jobs(
                 tx,
                 now=now,
@@ -184,14 +189,22 @@ class Worker:
             log.warning("job.lease_lost", outcome="another worker has it")
         except OutOfTurn as behind:
             await self._again(job, str(behind))
+        except ContentDamaged as damage:
+            # What this job needs; it does not get well by waiting, and others need it not.
+            await self._surprised(job, damage, str(damage))
         except StoreUnavailable:
             # No fault of the job, so not counted: its lease lapses, and it comes up again.
             log.warning("job.not_stored", outcome="done again when its lease ends")
         except Exception as surprise:
-            where = where_raised(surprise)
-            log.error("job.surprise", error=type(surprise).__name__, where=where)
-            metrics.job_surprised(job.kind)
-            await self._put_aside(job, f"{type(surprise).__name__} at {where}")
+            await self._surprised(job, surprise, f"{type(surprise).__name__} at {where_raised(surprise)}")
+
+    async def _surprised(self, job: Job, error: Exception, reason: str) -> None:
+        name, where = type(error).__name__, where_raised(error)
+        _log.error(
+            "job.surprise", job_id=job.key, kind=job.kind, attempt=job.attempts, error=name, where=where
+        )
+        metrics.job_surprised(job.kind)
+        await self._put_aside(job, reason)
 
     async def _note(self, job: Job, contact: Contact | None) -> None:
         """Tell the breaker how the endpoint fared."""

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from bridge.errors import BridgeError, StoreUnavailable
+from bridge.errors import BridgeError, ContentDamaged, StoreUnavailable
 from bridge.store import tables
 from bridge.store.query import add_unless_there
 from bridge.store.rows import NoSuchRow
-from bridge.store.sealed_rows import place_of
+from bridge.store.sealed_rows import check_in_the_clear, place_of
 from bridge.store.sealing import Sealer, sealer_of
 
 CHUNK = 256 * 1024
@@ -39,6 +39,8 @@ def put_blob(tx: Connection, content: bytes | BinaryIO) -> tuple[str, int]:
     """
     stream = io.BytesIO(content) if isinstance(content, bytes) else content
     sealer = sealer_of(tx)
+    if sealer is None:
+        check_in_the_clear(tx)
     digest: Any = sealer.address() if sealer else hashlib.sha256()
     size = 0
     for octets in _chunks(stream):
@@ -63,14 +65,14 @@ def blob_size(tx: Connection, sha256: str) -> int:
 
 
 def read_blob(tx: Connection, sha256: str) -> bytes:
-    """All octets at once. Raises NoSuchRow, and StoreUnavailable when they are damaged."""
+    """All octets at once. Raises NoSuchRow, and ContentDamaged."""
     return b"".join(iter_blob(tx, sha256))
 
 
 def iter_blob(tx: Connection, sha256: str) -> Iterator[bytes]:
     """The octets chunk by chunk, inside this transaction.
 
-    Raises NoSuchRow and ContentPurged at once. Raises StoreUnavailable at the end when what was given is not
+    Raises NoSuchRow and ContentPurged at once. Raises ContentDamaged at the end when what was given is not
     what was stored; of encrypted content, before the first chunk that is not.
     """
     row = tx.execute(select(tables.blob).where(_blob.sha256 == sha256)).first()
@@ -174,7 +176,7 @@ def _checked_chunks(tx: Connection, sha256: str, size: int) -> Iterator[bytes]:
         digest.update(octets)
         yield octets
     if digest.hexdigest() != sha256:
-        raise StoreUnavailable(f"blob {sha256} is damaged; restore it from a backup")
+        raise ContentDamaged(f"blob {sha256} is damaged; restore it from a backup")
 
 
 def _chunk(tx: Connection, sha256: str, position: int) -> bytes:

@@ -22,7 +22,7 @@ from bridge.store.holds import find_hold, lock_exchange
 from bridge.store.keys import first_key
 from bridge.store.query import add, add_unless_there, fetch, values_of
 from bridge.store.retention import WIRE, Due, NeededUntil, Retention, is_due
-from bridge.store.rows import Content, JobState, Purged, PurgedResource, PurgeRun, Resource
+from bridge.store.rows import Content, Evidence, JobState, Purged, PurgedResource, PurgeRun, Resource
 from bridge.store.timeline import add_step
 
 _message, _payload, _evidence = tables.message.c, tables.payload.c, tables.evidence.c
@@ -37,6 +37,18 @@ class Total:
     exchanges: int
     items: int
     octets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What of the messages of one exchange may still be shown. Octets may be there for another message alone."""
+
+    payloads: bool
+    evidence: bool
+
+    def wire(self, row: Evidence) -> bool:
+        """Whether this piece of evidence was left; signals always are."""
+        return self.evidence or row.kind not in WIRE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,12 @@ def purged_of(tx: Connection, exchange: Key) -> tuple[Purged, ...]:
     """What was removed of one exchange."""
     row = tables.purged.c
     return fetch(tx, Purged, select(tables.purged).where(row.exchange == exchange).order_by(row.content))
+
+
+def left_of(tx: Connection, exchange: Key) -> Left:
+    """What the purges left of the messages of one exchange."""
+    gone = {row.content for row in purged_of(tx, exchange)}
+    return Left(payloads=Content.PAYLOAD not in gone, evidence=Content.EVIDENCE not in gone)
 
 
 def list_purge_runs(tx: Connection, *, limit: int = 20) -> tuple[PurgeRun, ...]:

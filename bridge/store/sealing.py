@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, func, select, update
 
-from bridge.errors import ConfigError, StoreUnavailable
+from bridge.errors import ConfigError, ContentDamaged, StoreUnavailable
 from bridge.store import tables
 from bridge.store.query import add_unless_there
 from bridge.store.sealed_rows import OPTION
@@ -63,8 +63,12 @@ class MasterKeys:
         for key in (self.current, self.previous):
             if key is not None and name_of(key) == master:
                 return _decrypt(key, wrapped, _place(number, purpose))
+        here = " and ".join(name_of(key) for key in (self.current, self.previous) if key is not None)
         raise ConfigError(
-            [f"store.encryption: data key {number} is under master key {master}; give that key and restart"]
+            [
+                f"store.encryption: the content is under master key {master}, and given is {here}; "
+                "give that key (or, beside a newer one, as previous_key_file) and restart"
+            ]
         )
 
 
@@ -107,14 +111,12 @@ class Sealer:
         return nonce + self._cipher(tx, number).encrypt(nonce, octets, place.encode())
 
     def open(self, tx: Connection, number: int, octets: bytes, place: str) -> bytes:
-        """The inverse. Raises StoreUnavailable when this is not what was sealed in this place."""
+        """The inverse. Raises ContentDamaged when this is not what was sealed in this place."""
         try:
             return self._cipher(tx, number).decrypt(octets[:_NONCE], octets[_NONCE:], place.encode())
         except (InvalidTag, ValueError) as error:
             kind = place.partition(" ")[0]
-            raise StoreUnavailable(
-                f"a {kind} is damaged or was exchanged; restore it from a backup"
-            ) from error
+            raise ContentDamaged(f"a {kind} is damaged or was exchanged; restore it from a backup") from error
 
     def check(self, tx: Connection) -> None:
         """Whether what is written now can be written and read here. Raises StoreUnavailable."""

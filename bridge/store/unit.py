@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from bridge.errors import ConfigError, StoreUnavailable
+from bridge.errors import ConfigError, ContentDamaged, StoreUnavailable
 from bridge.store.cursors import set_cursor
 from bridge.store.engines import PATIENCE, file_of, make_reader, make_writer, read_url, translate
 from bridge.store.migrate import (
@@ -30,7 +30,7 @@ from bridge.store.migrate import (
     upgrade,
     version_in,
 )
-from bridge.store.sealed_rows import OPTION
+from bridge.store.sealed_rows import OPTION, check_in_the_clear
 from bridge.store.sealing import MasterKeys, Sealer, add_first_keys, is_encrypted, open_sealer
 from bridge.store.writing import GroupCommit, Pool, Runner, transaction
 
@@ -130,8 +130,7 @@ class Store:
 
         def work(tx: Connection) -> None:
             set_cursor(tx, _PROBE, at.isoformat(), at)
-            if self.sealer is not None:
-                self.sealer.check(tx)
+            self.check_key(tx)
 
         try:
             await self.write(work)
@@ -142,10 +141,22 @@ class Store:
             self.on_trouble(None)
         return True
 
+    def check_key(self, tx: Connection) -> None:
+        """Whether content can be written with the key that was given, or with none. Raises StoreUnavailable.
+
+        That changes while a process runs, when another one begins to encrypt or replaces the key.
+        """
+        if self.sealer is None:
+            check_in_the_clear(tx)
+        else:
+            self.sealer.check(tx)
+
     async def _told(self, future: Future[T]) -> T:
         """The outcome; the first failure of the disk or database is told."""
         try:
             return await asyncio.wrap_future(future)
+        except ContentDamaged:
+            raise
         except StoreUnavailable as error:
             if self.trouble is None:
                 self.trouble = str(error)

@@ -1,4 +1,4 @@
-"""`bridge store verify|purge|purged|holds|rekey|backup|restore|find-person`, `bridge message evidence|hold|release`."""
+"""`bridge store verify|purge|purged|holds|rekey|backup|restore`, `bridge message evidence|hold|release`."""
 
 import base64
 import json
@@ -14,9 +14,8 @@ from bridge.store import tables
 from bridge.store.blobs import put_blob, read_blob
 from bridge.store.chain import add_seal, head_of, in_groups, next_seal
 from bridge.store.messages import add_evidence, payloads_of
-from bridge.store.persons import index_person
 from bridge.store.rows import Evidence, EvidenceKind
-from bridge.store.sealing import MasterKeys
+from bridge.store.sealing import MasterKeys, name_of
 from bridge.store.unit import Store
 from tests.cli.conftest import START
 
@@ -195,6 +194,8 @@ def test_a_store_is_encrypted_and_its_key_replaced(
     assert "999900092" not in (folder / "bridge.sqlite3").read_bytes().decode("latin-1")
     with Store.open(f"sqlite:///{folder / 'bridge.sqlite3'}", masters=MasterKeys(current=b"b" * 32)) as after:
         assert b"999900092" in after.read_sync(lambda tx: read_blob(tx, blob))
+    assert shell.run("store", "status", "--json") == 0
+    assert shell.documents()[0]["masterKey"] == name_of(b"b" * 32), "to tell the copies of keys apart"
     config.write_text(before, encoding="utf-8")
     assert shell.run("store", "status") == 1
     assert "encrypted" in shell.out
@@ -228,15 +229,3 @@ def test_a_backup_is_made_and_put_back(shell: Any, store: Store, seed: Any, fold
 
     shell.run("message", "list", "--json")
     assert [document["messageId"] for document in shell.documents()] == [MESSAGE]
-
-
-def test_a_person_is_found_without_showing_the_number(
-    shell: Any, store: Store, seed: Any, folder: Path
-) -> None:
-    exchange = seed(0)[0]
-    (folder / "person.key").write_bytes(b"p" * 32)
-    store.write_sync(lambda tx: index_person(tx, b"p" * 32, "999900092", exchange))
-
-    assert shell.run("store", "find-person", "--bsn", "999900092", "--json") == 0
-    assert [document["exchange"] for document in shell.documents()] == [exchange]
-    assert "999900092" not in shell.out + shell.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bridge.flow.mend_model import Actor
 from bridge.pki import Pki
 from bridge.simulate import Profile
 from bridge.store.audit import AuditFilter, list_audit
+from bridge.store.channels import note_failure
 from bridge.store.rows import Direction, MessageState
 from tests.conftest import Clock
 from tests.e2e.pair import open_pair
@@ -148,9 +149,42 @@ def documents(result: Result) -> list[dict[str, Any]]:
 async def test_the_list_shows_agreements_and_how_sending_goes(world: World) -> None:
     ended = await command(world, "partner", "list", "--json")
     assert ended.exit_code == 0, ended.stderr
-    (row,) = documents(ended)
+    row, hub = documents(ended)
     assert (row["name"], row["party"], row["sending"]) == (POLICE.name, POLICE.oin, "good")
+    assert (hub["name"], hub["sending"]) == ("hub", "good")
     assert row["agreements"] == world.bridge.agreements.agreements[0].cpa_id
+
+
+@pytest.mark.parametrize("named", [POLICE.name, POLICE.oin, "hub"])
+async def test_a_partner_and_the_hub_are_paused_and_resumed(world: World, named: str) -> None:
+    def sending() -> dict[str, str]:
+        ended = CliRunner().invoke(
+            make_app(), ["partner", "list", "--json", "--config", str(world.folder / "bridge.toml")]
+        )
+        return {row["name"]: row["sending"] for row in documents(ended)}
+
+    hold = ("partner", "pause", named)
+    assert (await command(world, *hold)).exit_code == 2, "not without a reason"
+    assert (await command(world, *hold, "--dry-run")).exit_code == 0
+    assert set((await asyncio.to_thread(sending)).values()) == {"good"}
+
+    assert (await command(world, *hold, "--reason", "onderhoud")).exit_code == 0
+
+    shown = await asyncio.to_thread(sending)
+    about = "hub" if named == "hub" else POLICE.name
+    assert shown[about].endswith(": onderhoud")
+    assert [name for name, said in shown.items() if said != "good"] == [about]
+    assert (await command(world, "partner", "resume", named, "--reason", "klaar")).exit_code == 0
+    assert set((await asyncio.to_thread(sending)).values()) == {"good"}
+
+
+async def test_an_endpoint_that_is_held_says_from_when_it_is_tried_again(world: World) -> None:
+    for _ in range(9):
+        world.bridge.store.write_sync(
+            lambda tx: note_failure(tx, POLICE.oin, reason="it does not answer", at=datetime.now(UTC))
+        )
+    row = documents(await command(world, "partner", "list", "--json"))[0]
+    assert "failed 9 times: it does not answer; tried again from " in row["sending"]
 
 
 @pytest.mark.rule("DK-27")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
 
+from bridge.flow.content import Standing, open_message
 from bridge.flow.evidence import gather_evidence, write_archive
 from bridge.flow.purge import needs_of
 from bridge.flow.seal_journal import start_sealing
 from bridge.store.exchanges import set_exchange
+from bridge.store.holds import hold_exchange
 from bridge.store.purge import purge_due
 from bridge.store.retention import Retention, find_due
 from bridge.store.rows import Content, ExchangeState, PurgeRun
@@ -205,6 +209,36 @@ def signed_anew(envelope: bytes, parts: dict[bytes, bytes]) -> bytes:
 
 async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(world: World) -> None:
     await export(world)
+    purge_first(world)
+    archive = archive_of(world)
+
+    assert "NO LONGER THERE" in archive.read("README.txt").decode()
+    assert {p["content"] for p in manifest_of(archive)["purged"]} == {"payload", "evidence"}
+    assert "wire/01-received/body" not in archive.namelist()
+    verify(archive, "wire/02-answer/envelope.xml")
+
+
+async def test_what_was_purged_is_not_shown_by_way_of_a_held_message_with_the_same_content(
+    world: World,
+) -> None:
+    await export(world)
+    await world.partner.send(world.sample, "vtMelding")
+    await world.work()
+    first, second = world.messages()[:2]
+    store = world.bridge.store
+    hold = partial(hold_exchange, at=world.clock.now, by="test", reason="klacht")
+    store.write_sync(lambda tx: hold(tx, second.exchange))
+    purge_first(world)
+
+    (kept,) = store.read_sync(lambda tx: gather_evidence(tx, second.key)).payloads
+    assert kept[1] == world.sample, "the octets themselves are there, for the held one"
+    assert not [name for name in archive_of(world).namelist() if name.startswith("payload/")]
+    opened = await asyncio.to_thread(open_message, store, world.bridge.mappings, first.key)
+    assert {part.standing for part in opened.parts} == {Standing.PURGED}
+
+
+def purge_first(world: World) -> None:
+    """Everything of the first message is done, and past its retention."""
     message = world.messages()[0]
     store, retention = world.bridge.store, Retention(spans=dict.fromkeys(Content, timedelta(days=30)))
     store.write_sync(
@@ -220,9 +254,3 @@ async def test_an_archive_of_purged_content_says_so_and_still_has_the_receipt(wo
         store.write_sync(
             lambda tx, due=due: purge_due(tx, due, retention, run=run, now=now, needed_until=needed)
         )
-    archive = archive_of(world)
-
-    assert "NO LONGER THERE" in archive.read("README.txt").decode()
-    assert {p["content"] for p in manifest_of(archive)["purged"]} == {"payload", "evidence"}
-    assert "wire/01-received/body" not in archive.namelist()
-    verify(archive, "wire/02-answer/envelope.xml")

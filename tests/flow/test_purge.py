@@ -87,12 +87,10 @@ async def test_a_mapped_message_is_found_by_the_person_it_is_about(world: World)
     await settle(world)
     key = world.bridge.person_key
     found = world.bridge.store.read_sync(
-        lambda tx: [
-            e for bsn in ("999900092", "999900109", "999900110") for e in find_by_person(tx, key, bsn)
-        ]
+        lambda tx: [e for bsn in ("999990342", "999900092") for e in find_by_person(tx, key, bsn)]
     )
 
-    assert {exchange.key for exchange in found} <= {world.messages()[0].exchange}
+    assert [exchange.key for exchange in found] == [world.messages()[0].exchange]
 
 
 async def test_the_journal_is_sealed_by_a_job(world: World) -> None:

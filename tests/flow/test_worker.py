@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from structlog.testing import capture_logs
 
 from bridge.errors import BridgeError, StoreUnavailable
@@ -18,10 +18,13 @@ from bridge.flow.jobs import tell_operator
 from bridge.flow.mend import Actor, revive
 from bridge.flow.order import OutOfTurn
 from bridge.flow.worker import MAX_SURPRISES, Worker
+from bridge.store import tables
 from bridge.store.channels import find_channel
 from bridge.store.jobs import JobFilter, add_job, finish_job, get_job, list_jobs, retry_job
 from bridge.store.rows import ExchangeState, Job, JobState
+from bridge.store.sealing import MasterKeys
 from bridge.store.timeline import add_step
+from bridge.store.unit import Store
 from tests.flow.conftest import World
 from tests.flow.outgoing import send_out
 from tests.flow.wire import Wire
@@ -198,6 +201,35 @@ async def test_a_store_that_fails_is_told_once_and_its_end_once(world: World) ->
     told = [line["event"] for line in logs if line["event"].startswith("store.")]
     assert told == ["store.unavailable", "store.recovered"]
     assert world.bridge.store.trouble is None
+
+
+async def test_a_process_without_the_key_does_no_work_once_another_one_encrypts(world: World) -> None:
+    queue(world, "alive", 3)
+    key = MasterKeys(current=b"k" * 32)
+    with capture_logs() as logs:
+        Store.open(world.bridge.store.url, masters=key).close()
+        for _ in range(3):
+            await world.work()
+
+    jobs = world.bridge.store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind=KIND)))
+    assert {(job.state, job.attempts) for job in jobs} == {(JobState.READY, 0)}
+    assert [line["event"] for line in logs if line["event"].startswith("store.")] == ["store.unavailable"]
+
+
+async def test_damaged_content_stops_its_own_job_and_nothing_else(world: World) -> None:
+    """It does not heal by waiting: the bridge as a whole must not go out of order for it, again and again."""
+    wire = Wire(world)
+    await send_out(world)
+    store = world.bridge.store
+    store.write_sync(lambda tx: tx.execute(update(tables.chunk).values(octets=b"damaged")))
+    with capture_logs() as logs:
+        for _ in range(MAX_SURPRISES):
+            await world.work(minutes=6)
+
+    (job,) = store.read_sync(lambda tx: list_jobs(tx, JobFilter(kind="deliver", state=JobState.DEAD)))
+    assert "damaged" in (job.reason or "")
+    assert wire.times == [] and store.trouble is None
+    assert {line["event"] for line in logs if line["log_level"] == "error"} == {"job.surprise", "job.buried"}
 
 
 async def test_a_job_that_could_not_be_stored_is_no_surprise_and_is_done_again(world: World) -> None:

@@ -235,11 +235,41 @@ async def test_a_process_that_missed_the_new_master_key_is_out_of_order_until_it
     rotate(newer, make)
     assert sealed.sealer is not None
     sealed.sealer.look_again()
-    with pytest.raises(StoreUnavailable, match="give that key and restart"):
+    with pytest.raises(StoreUnavailable, match=r"give that key .* restart"):
         await sealed.write(lambda tx: put_blob(tx, SECRET))
     assert not await sealed.probe(make.now)
     assert sealed.trouble is not None
     assert await newer.probe(make.now)
+
+
+async def test_a_process_without_a_key_writes_nothing_in_the_clear_once_another_one_encrypts(
+    url: str, open_store: Open, make: Any
+) -> None:
+    plain = open_store(url)
+    plain.write_sync(lambda tx: (put_blob(tx, b"before"), plain.check_key(tx)))
+    open_store(url, masters=MASTERS)
+    event = make.event(body=SECRET)
+
+    for work in (
+        lambda tx: put_blob(tx, SECRET),
+        lambda tx: add_event(tx, event),
+        lambda tx: put_resource(
+            tx,
+            key=make.key(),
+            exchange=make.key(),
+            type="t",
+            id="1",
+            owner=OWNER,
+            body=SECRET.decode(),
+            at=make.now,
+        ),
+    ):
+        with pytest.raises(StoreUnavailable, match="encrypted now; give"):
+            await plain.write(work)
+
+    assert not [value for value in everything_in(plain) if "999900092" in value]
+    assert not await plain.probe(make.now), "it does not recover by itself"
+    assert "restart" in (plain.trouble or "")
 
 
 def test_a_person_is_found_without_the_number_being_stored(store: Store, make: Any) -> None:

@@ -13,10 +13,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bridge.config import Settings
 from bridge.demo import HUB
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, StoreUnavailable
 from bridge.hub.profile import default_profile
+from bridge.store.blobs import put_blob
 from bridge.store.events import add_event
 from bridge.store.rows import Direction, Event, EventState
+from bridge.store.sealing import MasterKeys
+from bridge.store.unit import Store
 from bridge.web.api.app import api_tls
 from bridge.web.api.problem import API_VERSION
 from tests.web.api.conftest import RESOURCE, Api, OpenApi, make_settings
@@ -175,6 +178,18 @@ async def test_without_its_store_the_bridge_is_not_healthy_but_alive(api: Api) -
     assert health.json["gezondheid"] == "unhealthy"
     assert health.json["componenten"][0]["naam"] == "opslag"
     assert "sqlite" not in health.body.decode()
+
+
+@pytest.mark.rule("SOH-156", "SOH-157")
+async def test_a_process_without_the_key_of_the_store_says_so(api: Api) -> None:
+    Store.open(api.bridge.store.url, masters=MasterKeys(current=b"k" * 32)).close()
+    with pytest.raises(StoreUnavailable):
+        await api.bridge.store.write(lambda tx: put_blob(tx, b"x"))
+
+    health = await api.get("/health")
+
+    assert (health.status, health.json["componenten"][0]["naam"]) == (503, "opslag")
+    assert "sleutel" in health.json["componenten"][0]["reden"]
 
 
 @pytest.mark.rule("SOH-156")
