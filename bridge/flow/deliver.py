@@ -40,7 +40,7 @@ from bridge.flow.peers import note_partner_failure
 from bridge.flow.receive import receive
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock
-from bridge.flow.sent import describe_sent, is_settled, load_sent, read_sent_content
+from bridge.flow.sent import SENT_STEP, describe_sent, is_settled, load_sent, read_sent_content, was_sent
 from bridge.flow.settle import settle
 from bridge.flow.unseal import unseal
 from bridge.hub.answers import Answer, retry_after
@@ -72,6 +72,8 @@ class _Outgoing:
     way: Terms
     """Of the version in force now: where the partner is, and with which certificates."""
     best_effort_retries: int
+    sent_before: bool
+    """Only looked up when the time for it is over."""
 
     @property
     def message(self) -> Message:
@@ -86,6 +88,7 @@ class _Outgoing:
             synchronous=self.message.sync_reply is not None,
             # As it stands in the octets, also when the agreement was replaced since.
             schedule=replace(schedule, time_to_live=self.row.time_to_live),
+            sent_before=self.sent_before,
         )
 
 
@@ -115,6 +118,7 @@ async def _go_on(
         await _without_agreement(bridge, job, row)
         return None
     partner = bridge.partner(sent.message.header.to_party)
+    late = row.time_to_live is not None and now >= row.time_to_live
     outgoing = _Outgoing(
         row=row,
         sent=sent,
@@ -123,6 +127,7 @@ async def _go_on(
         terms=found[0],
         way=found[1],
         best_effort_retries=partner.best_effort_retries if partner else 0,
+        sent_before=late and await bridge.store.read(lambda tx: was_sent(tx, row)),
     )
     step = sending.after_time(outgoing.state(row.attempts), now=now)
     if isinstance(step, sending.Retry):
@@ -154,7 +159,7 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
             exchange=row.exchange,
             at=now,
             side="ebms",
-            what="message.sent",
+            what=SENT_STEP,
             outcome="waiting",
             detail={"message_id": row.message_id, "attempt": str(number)},
         )

@@ -109,7 +109,7 @@ async def resend(
         bridge.wake()
     else:
         try:
-            await send_anew(bridge, message_key, by=by.name, within=note)
+            await send_anew(bridge, message_key, by=by.name, reason=reason, within=note)
         except ConfigError as error:
             raise CannotMend(str(error)) from error
     return Mended(done=True, effects=(effect,))

@@ -191,8 +191,7 @@ def revive_job(tx: Connection, key: Key, *, due: datetime) -> None:
 
 def hurry_job(tx: Connection, key: Key, *, now: datetime) -> None:
     """Make a ready job due now, unless a worker holds it. Raises NoSuchRow."""
-    free = or_(_job.lease_until.is_(None), _job.lease_until <= now)
-    waits = and_(_job.key == key, _job.state == JobState.READY, _job.due > now, free)
+    waits = and_(_job.key == key, _job.state == JobState.READY, _job.due > now, _free_at(now))
     if tx.execute(update(tables.job).where(waits).values(due=now)).rowcount != 1:
         raise NoSuchRow(f"no job with key {key} that waits for its time")
 
@@ -202,6 +201,25 @@ def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: dateti
     about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)
     values = {"state": JobState.DONE, "ended_at": at, **_FREE}
     return tx.execute(update(tables.job).where(about).values(values)).rowcount
+
+
+def overdue_about(tx: Connection, *, kind: str, endpoint: str, now: datetime, limit: int) -> tuple[Key, ...]:
+    """The messages past their TimeToLive of which a ready job of this kind waits for this endpoint, unheld."""
+    message = tables.message.c
+    query = (
+        select(_job.subject_key)
+        .join(tables.message, message.key == _job.subject_key)
+        .where(_job.state == JobState.READY, _job.endpoint == endpoint, _job.kind == kind, _free_at(now))
+        .where(message.time_to_live <= now)
+    )
+    return tuple(tx.scalars(query.limit(limit)))
+
+
+def finish_free_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> bool:
+    """As `finish_jobs_about`, but not when a worker holds one; whether one was ended."""
+    about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)
+    values = {"state": JobState.DONE, "ended_at": at, **_FREE}
+    return tx.execute(update(tables.job).where(about, _free_at(at)).values(values)).rowcount > 0
 
 
 def given_up_about(tx: Connection, subject_keys: Collection[Key]) -> Mapping[Key, str]:
@@ -284,6 +302,11 @@ def page_of_jobs(wanted: JobFilter, *, before: Key | None, limit: int) -> Select
     return query.with_only_columns(*_columns)
 
 
+def _free_at(now: datetime) -> ColumnElement[bool]:
+    """Nobody holds it."""
+    return or_(_job.lease_until.is_(None), _job.lease_until <= now)
+
+
 _FREE: Mapping[str, None] = {"leased_by": None, "lease_until": None}
 
 
@@ -357,7 +380,7 @@ def _claimable(
         select(tables.job)
         .where(_job.state == JobState.READY, _job.priority == priority, _job.due <= now)
         .where(_job.endpoint.is_(None) if endpoint is None else _job.endpoint == endpoint)
-        .where(or_(_job.lease_until.is_(None), _job.lease_until <= now))
+        .where(_free_at(now))
         .where(or_(_job.ordering_key.is_(None), ~_has_forerunner(now)))
         .order_by(_job.due, _job.seq)
     )

@@ -224,6 +224,10 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "find_by_person": lambda m, tx: persons.find_by_person(tx, b"k" * 32, "999990019", before=m.key()),
     "list_causes": lambda m, tx: list_causes(tx),
     "related_exchanges": related,
+    "overdue_about": lambda m, tx: jobs.overdue_about(tx, kind="deliver", endpoint="e", now=m.now, limit=5),
+    "finish_free_jobs_about": lambda m, tx: jobs.finish_free_jobs_about(
+        tx, kind="map", subject_key=m.key(), at=m.now
+    ),
     "finish_jobs_about": lambda m, tx: jobs.finish_jobs_about(tx, kind="map", subject_key=m.key(), at=m.now),
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,8 @@ class Stall:
     reason: str
     until: Moment | None = None
     """Until when what waits for a partner is valid, where it is: after that waiting is no longer harmless."""
+    late: bool = False
+    """That moment is past: it is not sent any more as it is."""
 
 
 def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
@@ -35,11 +38,16 @@ def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
     for endpoint in _endpoints(dossier):
         channel = find_channel(tx, endpoint)
         if channel is not None and (channel.paused or channel.failures):
-            return replace(_stall(channel, lens), until=_valid_until(dossier, channel, lens))
+            until = _valid_until(dossier, channel)
+            return replace(
+                _stall(channel, lens),
+                until=lens.moment(until) if until else None,
+                late=until is not None and until <= lens.now,
+            )
     return None
 
 
-def _valid_until(dossier: Dossier, channel: Channel, lens: Lens) -> Moment | None:
+def _valid_until(dossier: Dossier, channel: Channel) -> datetime | None:
     """The earliest end of what waits for this partner."""
     waiting = (file.message for file in dossier.messages if file.message.direction is Direction.OUT)
     ends = [
@@ -47,7 +55,7 @@ def _valid_until(dossier: Dossier, channel: Channel, lens: Lens) -> Moment | Non
         for message in waiting
         if message.state in _TO_PARTNER and message.to_party == channel.endpoint and message.time_to_live
     ]
-    return lens.moment(min(ends)) if ends else None
+    return min(ends, default=None)
 
 
 def _endpoints(dossier: Dossier) -> list[str]:
