@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from bridge.config import Condition
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import list_causes
+from bridge.flow.exchange import POST_ANSWER
 from bridge.store.access import oldest_waiting
 from bridge.store.channels import list_channels
 from bridge.store.cursors import get_cursor
@@ -105,7 +106,11 @@ def _endpoints(tx: Connection, bridge: Bridge, now: datetime) -> Iterator[Holdin
 
 
 def _jobs(tx: Connection) -> Iterator[Holding]:
-    dead = sum(count for (_, state), count in count_jobs(tx).items() if state is JobState.DEAD)
+    # An answer that did not arrive is told of at its exchange.
+    counted = count_jobs(tx).items()
+    dead = sum(
+        count for (kind, state), count in counted if state is JobState.DEAD and kind != POST_ANSWER
+    )
     if dead:
         yield Holding(condition=Condition.JOBS_GIVEN_UP, target="", detail={"count": str(dead)})
 

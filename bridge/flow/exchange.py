@@ -32,6 +32,9 @@ _MOST = 1000
 
 NOTHING_GIVEN_UP: Mapping[Key, str] = {}
 
+UNTOLD = "our answer to the message did not reach the partner, who does not know what became of it"
+"""The reason of an exchange in which only that is wrong."""
+
 POST_ANSWER = "signal"
 """The kind of the jobs that post our answer to a message, whatever became of the message itself."""
 
@@ -107,6 +110,8 @@ def judge_exchange(
     going |= {e.key for e in live if e.state in _EVENT_UNDER_WAY}
     known = going | {m.key for m in messages if given_up.get(m.key) == POST_ANSWER}
     for key in sorted(known & given_up.keys()):
+        if given_up[key] == POST_ANSWER:
+            return ExchangeState.ATTENTION, UNTOLD
         reason = f"the job {given_up[key]} failed again and again, in a way that nobody foresaw"
         return ExchangeState.ATTENTION, reason
     under_way = bool(going)

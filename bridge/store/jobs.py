@@ -228,6 +228,31 @@ def given_up_about(tx: Connection, subject_keys: Collection[Key]) -> Mapping[Key
     return {row.subject_key: row.kind for row in tx.execute(about.where(_job.state == JobState.DEAD))}
 
 
+def end_given_up(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> int:
+    """What dead jobs of this kind were to do about it is done, or needed no longer; how many they were."""
+    about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.DEAD)
+    return tx.execute(
+        update(tables.job).where(about).values({"state": JobState.DONE, "ended_at": at})
+    ).rowcount
+
+
+def dead_jobs_about(tx: Connection, *, kind: str, subject_keys: Collection[Key]) -> tuple[Job, ...]:
+    """The dead jobs of this kind about these things."""
+    about = select(*_columns).where(_job.subject_key.in_(subject_keys), _job.kind == kind)
+    return fetch(tx, Job, about.where(_job.state == JobState.DEAD))
+
+
+def count_dead_by_sender(tx: Connection, *, kind: str, most: int) -> Mapping[str, int]:
+    """Of the newest dead jobs of this kind about messages, how many there are per party that sent the message."""
+    newest = (
+        select(tables.message.c.from_party)
+        .join(tables.job, _job.subject_key == tables.message.c.key)
+        .where(_job.state == JobState.DEAD, _job.kind == kind)
+        .order_by(_job.key.desc())
+    )
+    return Counter(tx.scalars(newest.limit(most)))
+
+
 def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
     """How many jobs are ready and dead, by kind. Done ones are not counted: their number only grows."""
     alive = _job.state.in_([JobState.READY, JobState.DEAD])

@@ -108,6 +108,7 @@ _STARTS = {
     "no mapping takes": "no_mapping",
     "no acknowledgment came": "unacknowledged",
     "it was never sent": "never_sent",
+    "our answer to the message did not reach": "untold",
     "FUNCTIONEEL": "functional",
     "its reference number was used before": "number_reused",
     "the partner's system answered": "answered",
@@ -151,7 +152,7 @@ RULE_KEYS: Mapping[str, str] = {
 
 SENDERS = frozenset({"missing", "odd", "nobody", "schema", "unreadable"})
 """Explanations by which the sender of the message has to act first, not whoever makes the mappings."""
-OPERATORS = frozenset({"never_sent", "number_reused", "migrated", "answered", "made", "attachment"})
+OPERATORS = frozenset({"never_sent", "untold", "number_reused", "migrated", "answered", "made", "attachment"})
 """Explanations by which a person decides or calls somebody; no mapping would change it."""
 
 STARTED_KEYS = frozenset({*_STARTS.values(), *_PARTS.values(), *RULE_KEYS.values(), "profile"})
