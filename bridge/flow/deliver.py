@@ -31,7 +31,7 @@ from bridge.errors import ConfigError, PeerUnreachable, SoapFault
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, PostAnswer
 from bridge.flow.case import Request
-from bridge.flow.contact import Contact
+from bridge.flow.contact import Contact, Reached, Unreached
 from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.failure import keep_failure, log_failure
@@ -167,12 +167,12 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
     await bridge.store.write(before)
     _log.info("message.sent", message_id=row.message_id, attempt=number)
     metrics.delivery_attempted(partner_named(bridge, row.to_party), row.action)
-    contact: Contact | None = Contact.REACHED
+    contact: Contact | None = Reached()
     try:
         answer = await _post(bridge, outgoing)
     except (PeerUnreachable, ConfigError) as error:
         # Settings of ours that are wrong say nothing about the endpoint.
-        contact = Contact.UNREACHED if isinstance(error, PeerUnreachable) else None
+        contact = Unreached(reason=str(error)) if isinstance(error, PeerUnreachable) else None
         result: sending.AttemptResult = sending.Unreachable(reason=str(error))
         note_partner_failure(bridge, row.to_party, str(error))
     else:
@@ -182,13 +182,13 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
         if isinstance(read, _Response):
             taken = await _take_response(bridge, outgoing, read.received, answer)
             if taken is None:
-                return Contact.REACHED
+                return Reached()
             read = taken
         if isinstance(read, _Settled):
             await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
-            return Contact.REACHED
+            return Reached()
         if isinstance(read, sending.HttpError) and answer.status >= 500:
-            contact = Contact.UNREACHED
+            contact = Unreached(reason=f"HTTP {answer.status}")
         result = read
     step = sending.after_attempt(outgoing.state(number), result, now=bridge.now())
     await _carry_out(bridge, job, row, step)

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from bridge.errors import BridgeError
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.channels import standing_of
+from bridge.store.channels import list_channels, standing_of
 from bridge.store.query import add, add_unless_there, fetch, page, values_of
 from bridge.store.rows import Job, JobState, NoSuchRow
 
@@ -242,6 +242,13 @@ def dead_jobs_about(tx: Connection, *, kind: str, subject_keys: Collection[Key])
     return fetch(tx, Job, about.where(_job.state == JobState.DEAD))
 
 
+def tries_about(tx: Connection, *, kind: str, subject_keys: Collection[Key]) -> Mapping[Key, int]:
+    """Of these things the ones that a ready job of this kind is about, with how often it was claimed."""
+    about = select(_job.subject_key, _job.attempts).where(_job.subject_key.in_(subject_keys))
+    ready = about.where(_job.kind == kind, _job.state == JobState.READY)
+    return {row.subject_key: row.attempts for row in tx.execute(ready)}
+
+
 def count_dead_by_sender(tx: Connection, *, kind: str, most: int) -> Mapping[str, int]:
     """Of the newest dead jobs of this kind about messages, how many there are per party that sent the message."""
     newest = (
@@ -260,6 +267,18 @@ def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
     return {(kind, state): count for kind, state, count in tx.execute(query)}
 
 
+def count_dead(tx: Connection, *, without: str) -> int:
+    """How many jobs were given up, of every kind but one."""
+    dead = _job.state == JobState.DEAD, _job.kind != without
+    return tx.scalar(select(func.count()).where(*dead)) or 0
+
+
+def count_ready_for(tx: Connection, endpoint: str, *, most: int) -> int:
+    """How many jobs wait for an endpoint, counted up to `most`."""
+    row = select(_job.seq).where(_job.endpoint == endpoint, _job.state == JobState.READY).limit(most)
+    return len(tx.scalars(row).all())
+
+
 def oldest_due(tx: Connection, now: datetime, kinds: Iterable[str]) -> Mapping[str, datetime]:
     """Since when the oldest job of each kind is due that is not done; only kinds that have one.
 
@@ -276,7 +295,11 @@ def oldest_due(tx: Connection, now: datetime, kinds: Iterable[str]) -> Mapping[s
 
 
 def oldest_untaken(tx: Connection) -> datetime | None:
-    """The earliest due time of a ready job that nobody holds; None when there is none."""
+    """The earliest due time of a ready job that nobody holds; None when there is none.
+
+    What waits for an endpoint that is paused or fails is not left lying: it waits for that endpoint.
+    """
+    waited_for = {channel.endpoint for channel in list_channels(tx) if channel.paused or channel.failures}
     dues = [
         tx.scalar(
             select(_job.due)
@@ -287,6 +310,7 @@ def oldest_untaken(tx: Connection) -> datetime | None:
         )
         for priority in _priorities(tx)
         for endpoint in _endpoints(tx, priority)
+        if endpoint not in waited_for
     ]
     return min((due for due in dues if due is not None), default=None)
 

@@ -1,4 +1,4 @@
-"""Why an exchange that runs does not go on: the endpoint that its next step goes to is paused or does not answer."""
+"""Why an exchange that runs does not go on: the endpoint that its next step goes to is paused or fails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from bridge.config import Condition
+from bridge.flow.conditions import seen_since
 from bridge.store.channels import find_channel
 from bridge.store.rows import Channel, Direction, EventState, ExchangeState, MessageState
 from bridge.web.console.dossier import Dossier
@@ -27,6 +29,8 @@ class Stall:
     reason: str
     until: Moment | None = None
     """Until when what waits for a partner is valid, where it is: after that waiting is no longer harmless."""
+    since: Moment | None = None
+    """Since when an alert knows that it fails."""
     late: bool = False
     """That moment is past: it is not sent any more as it is."""
 
@@ -42,9 +46,16 @@ def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
             return replace(
                 _stall(channel, lens),
                 until=lens.moment(until) if until else None,
+                since=_seen_since(tx, channel, lens),
                 late=until is not None and until <= lens.now,
             )
     return None
+
+
+def _seen_since(tx: Connection, channel: Channel, lens: Lens) -> Moment | None:
+    condition = Condition.HUB_DOWN if channel.endpoint == HUB else Condition.PARTNER_DOWN
+    at = None if channel.paused else seen_since(tx).get((condition, channel.endpoint))
+    return lens.moment(at) if at else None
 
 
 def _valid_until(dossier: Dossier, channel: Channel) -> datetime | None:
@@ -74,4 +85,5 @@ def _stall(channel: Channel, lens: Lens) -> Stall:
         values = {"name": name, "who": channel.paused_by or "", "at": f"{at.day} {at.clock}"}
         return Stall(kind="paused", turn=Turn.OPERATOR, values=values, reason=channel.reason or "")
     turn = Turn.HUB if is_hub else Turn.PARTNER
-    return Stall(kind="down", turn=turn, values={"name": name, "n": channel.failures}, reason="")
+    counted: dict[str, object] = {"name": name, "n": channel.failures}
+    return Stall(kind="down", turn=turn, values=counted, reason=channel.reason or "")
