@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause, list_causes
+from bridge.flow.ping import QUESTIONS
 from bridge.store.exchanges import count_exchanges, count_running
 from bridge.store.jobs import count_jobs
 from bridge.store.rows import ExchangeDirection, ExchangeState, JobState
@@ -82,6 +83,9 @@ def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
         for made in count_exchanges(tx, since=since):
             way = "to_hub" if made.direction is ExchangeDirection.TO_HUB else "to_partner"
             counted[made.partner][f"{way}_{name}"] += made.exchanges
+        for asked in count_exchanges(tx, since=since, titles=QUESTIONS):
+            way = "to_hub" if asked.direction is ExchangeDirection.TO_HUB else "to_partner"
+            counted[asked.partner][f"{way}_{name}"] -= asked.exchanges
     for waiting in count_exchanges(tx, states=(ExchangeState.RUNNING, ExchangeState.ATTENTION)):
         counted[waiting.partner][waiting.state] += waiting.exchanges
         if waiting.state is ExchangeState.RUNNING:

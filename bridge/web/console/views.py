@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from bridge.flow.exchange import ANSWER_TO, RESEND_OF
+from bridge.flow.ping import QUESTIONS
 from bridge.ids import Key
 from bridge.store.rows import (
     Direction,
@@ -100,6 +101,12 @@ class Line:
 def line_of(exchange: Exchange, lens: Lens) -> Line:
     partner, hub = lens.name(exchange.partner), lens.words("hub")
     to_hub = exchange.direction == "to-hub"
+    # A question between the two MSHs goes no further than the bridge.
+    asks = exchange.title in QUESTIONS
+    hub = lens.words("side.bridge") if asks else hub
+    state = exchange_mark(exchange.state, lens.words)
+    if asks and exchange.state is ExchangeState.DONE and exchange.reason:
+        state = Mark(tone="waiting", word=lens.words("state.unanswered"))
     return Line(
         key=exchange.key,
         title=exchange.title,
@@ -110,7 +117,7 @@ def line_of(exchange: Exchange, lens: Lens) -> Line:
         direction=exchange.direction,
         started=lens.moment(exchange.started_at),
         changed=lens.moment(exchange.changed_at),
-        state=exchange_mark(exchange.state, lens.words),
+        state=state,
         reason=exchange.reason or "",
     )
 
