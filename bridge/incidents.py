@@ -233,14 +233,16 @@ def _write_config(scene: Scene, pki: Pki) -> None:
     config = write_settings(folder, pki, partner_url=scene.police.url, hub_url=scene.hub.url)
     urls = {SILENT: scene.silent.url, PAUSED: scene.paused.url, ENDING: "https://localhost:9/msh"}
     for who, url in urls.items():
+        # What is paused waits for long, what is silent is given up soon.
+        interval = timedelta(minutes=20) if who is PAUSED else timedelta(seconds=1)
         terms = CpaTerms(
             cpa_id=_cpa_of(who),
             profile=Profile.RELIABLE_SIGNED,
             start=now - timedelta(days=1),
             end=now + timedelta(days=300),
             retries=1,
-            retry_interval=timedelta(seconds=1),
-            persist_duration=timedelta(seconds=3),
+            retry_interval=interval,
+            persist_duration=interval * 3,
         )
         cpa = make_cpa(
             terms,

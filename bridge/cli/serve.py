@@ -27,6 +27,7 @@ from bridge.config import Settings, load_settings
 from bridge.errors import BridgeError, ConfigError
 from bridge.flow.alerts import start_watching
 from bridge.flow.bridge import Bridge
+from bridge.flow.expire import start_expiring
 from bridge.flow.health import start_telling
 from bridge.flow.jobs import make_worker
 from bridge.flow.pull import start_pulling
@@ -136,6 +137,7 @@ async def _run(settings: Settings, sockets: Sockets, ready: Callable[[], None], 
             if bridge.schema_keeper is not None:
                 watching.append(group.create_task(bridge.schema_keeper.run(), name="schemas"))
             await bridge.store.write(lambda tx: start_pulling(tx, bridge))
+            await bridge.store.write(lambda tx: start_expiring(tx, bridge))
             await bridge.store.write(lambda tx: start_sealing(tx, bridge))
             await bridge.store.write(lambda tx: start_purging(tx, bridge))
             await bridge.store.write(lambda tx: start_telling(tx, bridge))

@@ -21,6 +21,7 @@ from bridge.ebms.peer_text import named_errors, peer_text
 
 __all__ = [
     "AFTER_ATTEMPT",
+    "NEVER_SENT",
     "Acknowledged",
     "AttemptResult",
     "Delivered",
@@ -47,6 +48,9 @@ __all__ = [
     "outgoing_message",
     "plan",
 ]
+
+NEVER_SENT = "it was never sent: its TimeToLive ended before the first attempt"
+"""The reason of what expired without leaving. The partner cannot have it, so a new message makes no double."""
 
 TIME_TO_LIVE_MARGIN = timedelta(seconds=1)
 """TimeToLive is later than Timestamp + (1 + Retries) x RetryInterval, not equal (section 12.5)."""
@@ -86,6 +90,8 @@ class Sending:
     synchronous: bool
     """The acknowledgment comes in the HTTP response."""
     schedule: Schedule
+    sent_before: bool = False
+    """Its octets went out before its attempts were counted anew."""
 
 
 # What an attempt can result in
@@ -182,7 +188,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expired:
-    """Nobody acknowledged it in time. It may have arrived all the same."""
+    """Nobody acknowledged it in time. It may have arrived all the same, unless it is `NEVER_SENT`."""
 
     reason: str
 
@@ -316,6 +322,8 @@ def after_time(state: Sending, *, now: datetime) -> Retry | Wait | Failed | Expi
     """What is due when a wait is over, and before every attempt: an attempt now, more waiting, or the end."""
     until = state.schedule.time_to_live
     if until is not None and now >= until:
+        if state.attempt == 0 and not state.sent_before:
+            return Expired(reason=NEVER_SENT)
         return Expired(reason=f"no acknowledgment came in {state.attempt} attempts before TimeToLive")
     if state.attempt < state.schedule.attempts:
         return Retry(at=now, reason="the next attempt is due")

@@ -18,13 +18,14 @@ from sqlalchemy import Connection
 from bridge.config import Condition
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import list_causes
+from bridge.flow.exchange import POST_ANSWER
 from bridge.store.access import oldest_waiting
+from bridge.store.alerts import open_alerts
 from bridge.store.channels import list_channels
 from bridge.store.cursors import get_cursor
 from bridge.store.doors import turned_away_since
 from bridge.store.engines import file_of, read_url
-from bridge.store.jobs import count_jobs
-from bridge.store.rows import JobState
+from bridge.store.jobs import count_dead
 
 HUB = "hub"
 JOURNAL = "journal.faults"
@@ -38,18 +39,36 @@ class Holding:
     condition: Condition
     target: str
     detail: Mapping[str, str]
+    since: datetime | None = None
+    """Since when it holds, where that is known; else an alert about it knows since when it was seen."""
+    said: str = ""
+    """What the other side answered last. For the pages only: what a peer says goes into no mail."""
 
 
 def examine_store(tx: Connection, bridge: Bridge, *, now: datetime) -> tuple[Holding, ...]:
     """Every condition that the store tells, for every process the same."""
-    return (*_causes(tx, bridge), *examine_workings(tx, bridge, now=now))
+    limit = timedelta(hours=_limit(bridge, Condition.PAUSED))
+    return (*_causes(tx, bridge), *_workings(tx, bridge, now=now, paused_for=limit))
 
 
-def examine_workings(tx: Connection, bridge: Bridge, *, now: datetime) -> tuple[Holding, ...]:
-    """As `examine_store`, without what needs a person: of that `list_causes` tells more."""
+def examine_now(tx: Connection, bridge: Bridge, *, now: datetime) -> tuple[Holding, ...]:
+    """What the pages show of the workings: of what needs a person `list_causes` tells more.
+
+    A pause is worth a mail only when it lasts, and is seen at once by whoever looks.
+    """
+    found = _workings(tx, bridge, now=now, paused_for=timedelta(0))
+    return (*found, *examine_process(bridge, now=now))
+
+
+def seen_since(tx: Connection) -> Mapping[tuple[str, str], datetime]:
+    """Since when an alert knows of a condition, by condition and target."""
+    return {(alert.condition, alert.target): alert.at for alert in open_alerts(tx)}
+
+
+def _workings(tx: Connection, bridge: Bridge, *, now: datetime, paused_for: timedelta) -> tuple[Holding, ...]:
     return (
         *_waiting(tx, bridge, now),
-        *_endpoints(tx, bridge, now),
+        *_endpoints(tx, bridge, now, paused_for),
         *_jobs(tx),
         *_knocks(tx, bridge, now),
         *_journal(tx),
@@ -86,26 +105,34 @@ def _waiting(tx: Connection, bridge: Bridge, now: datetime) -> Iterator[Holding]
     due = oldest_waiting(tx).due
     minutes = (now - due) / timedelta(minutes=1) if due else 0.0
     if minutes > _limit(bridge, Condition.WORK_WAITS):
-        yield Holding(condition=Condition.WORK_WAITS, target="", detail={"minutes": f"{minutes:.0f}"})
+        detail = {"minutes": f"{minutes:.0f}"}
+        yield Holding(condition=Condition.WORK_WAITS, target="", detail=detail, since=due)
 
 
-def _endpoints(tx: Connection, bridge: Bridge, now: datetime) -> Iterator[Holding]:
-    limit = timedelta(hours=_limit(bridge, Condition.PAUSED))
+def _endpoints(tx: Connection, bridge: Bridge, now: datetime, paused_for: timedelta) -> Iterator[Holding]:
     for channel in list_channels(tx):
         name = _name(bridge, channel.endpoint)
         if channel.paused:
-            if now - channel.changed_at > limit:
+            if now - channel.changed_at >= paused_for:
                 hours = (now - channel.changed_at) / timedelta(hours=1)
                 detail = {"name": name, "by": channel.paused_by or "", "hours": f"{hours:.0f}"}
-                yield Holding(condition=Condition.PAUSED, target=channel.endpoint, detail=detail)
+                yield Holding(
+                    condition=Condition.PAUSED,
+                    target=channel.endpoint,
+                    detail=detail,
+                    since=channel.changed_at,
+                    said=channel.reason or "",
+                )
         elif channel.failures:
             condition = Condition.HUB_DOWN if channel.endpoint == HUB else Condition.PARTNER_DOWN
             detail = {"name": name, "failures": str(channel.failures)}
-            yield Holding(condition=condition, target=channel.endpoint, detail=detail)
+            said = channel.reason or ""
+            yield Holding(condition=condition, target=channel.endpoint, detail=detail, said=said)
 
 
 def _jobs(tx: Connection) -> Iterator[Holding]:
-    dead = sum(count for (_, state), count in count_jobs(tx).items() if state is JobState.DEAD)
+    # An answer that did not arrive is told of at its exchange.
+    dead = count_dead(tx, without=POST_ANSWER)
     if dead:
         yield Holding(condition=Condition.JOBS_GIVEN_UP, target="", detail={"count": str(dead)})
 
@@ -116,6 +143,7 @@ def _knocks(tx: Connection, bridge: Bridge, now: datetime) -> Iterator[Holding]:
         yield Holding(
             condition=Condition.TURNED_AWAY,
             target=f"{knock.oin} {knock.code} {knock.cpa_id}",
+            since=knock.first_at,
             detail={
                 "name": _name(bridge, knock.oin) if knock.oin else "?",
                 "oin": knock.oin or "?",

@@ -1,12 +1,18 @@
 """What a job tells the circuit breaker of its endpoint."""
 
-from enum import Enum, auto
+from dataclasses import dataclass
 
 
-class Contact(Enum):
-    """What a job learned about its endpoint."""
-
-    REACHED = auto()
+@dataclass(frozen=True, slots=True)
+class Reached:
     """It answered as it should, whatever it said."""
-    UNREACHED = auto()
-    """It did not answer, or said that it cannot now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreached:
+    """It did not answer, or said that it cannot now: `reason` says which, as it goes to the pages."""
+
+    reason: str
+
+
+Contact = Reached | Unreached

@@ -31,7 +31,7 @@ from bridge.errors import ConfigError, PeerUnreachable, SoapFault
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, PostAnswer
 from bridge.flow.case import Request
-from bridge.flow.contact import Contact
+from bridge.flow.contact import Contact, Reached, Unreached
 from bridge.flow.context import partner_named
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.failure import keep_failure, log_failure
@@ -40,7 +40,7 @@ from bridge.flow.peers import note_partner_failure
 from bridge.flow.receive import receive
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock
-from bridge.flow.sent import describe_sent, is_settled, load_sent, read_sent_content
+from bridge.flow.sent import SENT_STEP, describe_sent, is_settled, load_sent, read_sent_content, was_sent
 from bridge.flow.settle import settle
 from bridge.flow.unseal import unseal
 from bridge.hub.answers import Answer, retry_after
@@ -72,6 +72,8 @@ class _Outgoing:
     way: Terms
     """Of the version in force now: where the partner is, and with which certificates."""
     best_effort_retries: int
+    sent_before: bool
+    """Only looked up when the time for it is over."""
 
     @property
     def message(self) -> Message:
@@ -86,6 +88,7 @@ class _Outgoing:
             synchronous=self.message.sync_reply is not None,
             # As it stands in the octets, also when the agreement was replaced since.
             schedule=replace(schedule, time_to_live=self.row.time_to_live),
+            sent_before=self.sent_before,
         )
 
 
@@ -115,6 +118,7 @@ async def _go_on(
         await _without_agreement(bridge, job, row)
         return None
     partner = bridge.partner(sent.message.header.to_party)
+    late = row.time_to_live is not None and now >= row.time_to_live
     outgoing = _Outgoing(
         row=row,
         sent=sent,
@@ -123,6 +127,7 @@ async def _go_on(
         terms=found[0],
         way=found[1],
         best_effort_retries=partner.best_effort_retries if partner else 0,
+        sent_before=late and await bridge.store.read(lambda tx: was_sent(tx, row)),
     )
     step = sending.after_time(outgoing.state(row.attempts), now=now)
     if isinstance(step, sending.Retry):
@@ -154,7 +159,7 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
             exchange=row.exchange,
             at=now,
             side="ebms",
-            what="message.sent",
+            what=SENT_STEP,
             outcome="waiting",
             detail={"message_id": row.message_id, "attempt": str(number)},
         )
@@ -162,12 +167,12 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
     await bridge.store.write(before)
     _log.info("message.sent", message_id=row.message_id, attempt=number)
     metrics.delivery_attempted(partner_named(bridge, row.to_party), row.action)
-    contact: Contact | None = Contact.REACHED
+    contact: Contact | None = Reached()
     try:
         answer = await _post(bridge, outgoing)
     except (PeerUnreachable, ConfigError) as error:
         # Settings of ours that are wrong say nothing about the endpoint.
-        contact = Contact.UNREACHED if isinstance(error, PeerUnreachable) else None
+        contact = Unreached(reason=str(error)) if isinstance(error, PeerUnreachable) else None
         result: sending.AttemptResult = sending.Unreachable(reason=str(error))
         note_partner_failure(bridge, row.to_party, str(error))
     else:
@@ -177,13 +182,13 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
         if isinstance(read, _Response):
             taken = await _take_response(bridge, outgoing, read.received, answer)
             if taken is None:
-                return Contact.REACHED
+                return Reached()
             read = taken
         if isinstance(read, _Settled):
             await settle(bridge, row, read.verdict, octets=answer.body, headers=answer.headers)
-            return Contact.REACHED
+            return Reached()
         if isinstance(read, sending.HttpError) and answer.status >= 500:
-            contact = Contact.UNREACHED
+            contact = Unreached(reason=f"HTTP {answer.status}")
         result = read
     step = sending.after_attempt(outgoing.state(number), result, now=bridge.now())
     await _carry_out(bridge, job, row, step)

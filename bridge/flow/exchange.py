@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -32,6 +32,9 @@ _MOST = 1000
 
 NOTHING_GIVEN_UP: Mapping[Key, str] = {}
 
+UNTOLD = "our answer to the message did not reach the partner, who does not know what became of it"
+"""The reason of an exchange in which only that is wrong."""
+
 POST_ANSWER = "signal"
 """The kind of the jobs that post our answer to a message, whatever became of the message itself."""
 
@@ -59,6 +62,20 @@ def settle_exchange(tx: Connection, exchange: Key, *, at: datetime) -> ExchangeS
     return state
 
 
+def live_messages(messages: Iterable[Message]) -> list[Message]:
+    """Without those that were sent anew: the newer one tells how it stands."""
+    messages = tuple(messages)
+    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    return [message for message in messages if message.message_id not in resent]
+
+
+def live_events(events: Iterable[Event]) -> list[Event]:
+    """Without those that were offered again as a newer event."""
+    events = tuple(events)
+    replaced = {event.causation_id for event in events if event.causation_id}
+    return [event for event in events if event.id not in replaced]
+
+
 def judge_exchange(
     messages: Sequence[Message],
     events: Sequence[Event],
@@ -72,10 +89,8 @@ def judge_exchange(
     technical answer to it: that the sender could not be told never hides why there was something to tell.
     `given_up` are the things that a dead job was to carry on, with its kind.
     """
-    replaced = {event.causation_id for event in events if event.causation_id}
-    live = [event for event in events if event.id not in replaced and event.key not in settled]
-    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
-    messages = [m for m in messages if m.message_id not in resent and m.key not in settled]
+    live = [event for event in live_events(events) if event.key not in settled]
+    messages = [message for message in live_messages(messages) if message.key not in settled]
     for message in messages:
         if message.state in _MESSAGE_NEEDS_A_PERSON and ANSWER_TO not in message.values:
             return ExchangeState.ATTENTION, message.reason
@@ -95,6 +110,8 @@ def judge_exchange(
     going |= {e.key for e in live if e.state in _EVENT_UNDER_WAY}
     known = going | {m.key for m in messages if given_up.get(m.key) == POST_ANSWER}
     for key in sorted(known & given_up.keys()):
+        if given_up[key] == POST_ANSWER:
+            return ExchangeState.ATTENTION, UNTOLD
         reason = f"the job {given_up[key]} failed again and again, in a way that nobody foresaw"
         return ExchangeState.ATTENTION, reason
     under_way = bool(going)

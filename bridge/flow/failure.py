@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 
 from bridge.ebms.model import ErrorCode, Severity
+from bridge.ebms.sending import NEVER_SENT
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.peers import own_words
 from bridge.log import get_logger
@@ -37,7 +38,7 @@ def keep_failure(
             "message_id": row.message_id,
             "reason": reason,
             "error_code": ErrorCode.DELIVERY_FAILURE,
-            "severity": severity_of(state),
+            "severity": severity_of(state, reason),
         },
     )
     settle_exchange(tx, row.exchange, at=at)
@@ -52,11 +53,12 @@ def log_failure(row: Message, state: MessageState, *, reason: str) -> None:
         to_party=row.to_party,
         action=row.action,
         error_code=ErrorCode.DELIVERY_FAILURE,
-        severity=severity_of(state),
+        severity=severity_of(state, reason),
         reason=own_words(reason),
     )
 
 
-def severity_of(state: MessageState) -> Severity:
+def severity_of(state: MessageState, reason: str) -> Severity:
     """Warning: nobody acknowledged it, yet it may have arrived. Error: it certainly was not delivered."""
-    return Severity.WARNING if state is MessageState.EXPIRED else Severity.ERROR
+    may_have_arrived = state is MessageState.EXPIRED and reason != NEVER_SENT
+    return Severity.WARNING if may_have_arrived else Severity.ERROR

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from bridge.errors import ConfigError, EventRejected
 from bridge.flow import compose, publish
 from bridge.flow.bridge import Bridge
-from bridge.flow.exchange import RESEND_OF, judge_exchange, settle_exchange
+from bridge.flow.exchange import POST_ANSWER, RESEND_OF, judge_exchange, settle_exchange
 from bridge.flow.mend_model import (
     Actor,
     CannotMend,
@@ -36,7 +36,7 @@ from bridge.ids import EventId, Key
 from bridge.store import channels
 from bridge.store.events import EventFilter, add_event, get_event, list_events, set_event_state
 from bridge.store.exchanges import get_exchange
-from bridge.store.jobs import JobFilter, add_job, get_job, hurry_job, list_jobs, revive_job
+from bridge.store.jobs import JobFilter, add_job, end_given_up, get_job, hurry_job, list_jobs, revive_job
 from bridge.store.messages import (
     MessageFilter,
     get_message,
@@ -109,7 +109,7 @@ async def resend(
         bridge.wake()
     else:
         try:
-            await send_anew(bridge, message_key, by=by.name, within=note)
+            await send_anew(bridge, message_key, by=by.name, reason=reason, within=note)
         except ConfigError as error:
             raise CannotMend(str(error)) from error
     return Mended(done=True, effects=(effect,))
@@ -293,6 +293,8 @@ async def resolve(
         within(tx)
         given = Resolution(subject_key=exchange_key, exchange=exchange_key, at=now, by=by.name, note=note)
         settle_subjects(tx, keys, given)
+        for key in keys:
+            end_given_up(tx, kind=POST_ANSWER, subject_key=key, at=now)
         _step(tx, exchange_key, now, "exchange.resolved", by, note)
         write_audit(tx, bridge, by, "exchange.resolved", exchange_key, note, settled=str(len(keys)))
         settle_exchange(tx, exchange_key, at=now)

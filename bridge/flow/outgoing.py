@@ -215,6 +215,7 @@ async def send_anew(
     key: Key,
     *,
     by: str = "operator",
+    reason: str | None = None,
     keep_conversation: bool = True,
     within: Callable[[Connection], None] = nothing_more,
 ) -> MessageId:
@@ -259,7 +260,7 @@ async def send_anew(
     def work(tx: Connection) -> None:
         within(tx)
         keep_outgoing(tx, outgoing)
-        _add_resent_step(tx, row, outgoing, by, now)
+        _add_resent_step(tx, row, outgoing, by, reason, now)
         settle_exchange(tx, row.exchange, at=now)
 
     try:
@@ -276,7 +277,9 @@ def _told_nothing(values: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in values.items() if name != REFUSED_BY}
 
 
-def _add_resent_step(tx: Connection, row: MessageRow, outgoing: Outgoing, by: str, at: datetime) -> None:
+def _add_resent_step(
+    tx: Connection, row: MessageRow, outgoing: Outgoing, by: str, reason: str | None, at: datetime
+) -> None:
     add_step(
         tx,
         exchange=row.exchange,
@@ -284,7 +287,8 @@ def _add_resent_step(tx: Connection, row: MessageRow, outgoing: Outgoing, by: st
         side="bridge",
         what="message.resent",
         outcome="ok",
-        detail={"message_id": outgoing.row.message_id, "former_message_id": row.message_id},
+        detail={"message_id": outgoing.row.message_id, "former_message_id": row.message_id}
+        | ({"reason": reason} if reason else {}),
         by=by,
     )
 

@@ -25,7 +25,7 @@ from bridge.flow.signal import write_unsigned
 from bridge.ids import ConversationId, Key, MessageId
 from bridge.log import get_logger
 from bridge.store.blobs import put_blob
-from bridge.store.exchanges import open_exchange
+from bridge.store.exchanges import open_exchange, set_exchange
 from bridge.store.messages import add_evidence, add_message, get_message, set_message_state
 from bridge.store.rows import (
     Direction,
@@ -38,6 +38,9 @@ from bridge.store.rows import (
 )
 from bridge.store.rows import Message as MessageRow
 from bridge.store.timeline import add_step
+
+QUESTIONS = frozenset({"Ping", "StatusRequest"})
+"""Actions of messages between the two MSHs themselves: the hub has no part in them."""
 
 PATIENCE = timedelta(seconds=10)
 """How long an answer by a POST of its own is awaited."""
@@ -154,6 +157,8 @@ async def _end(bridge: Bridge, question: _Question, reached: Reached, reason: st
 
     def work(tx: Connection) -> None:
         set_message_state(tx, row.key, state, at=now, reason=reason)
+        # Whoever asked sees it: it asks for nobody's attention, and it did not go well either.
+        set_exchange(tx, row.exchange, state=ExchangeState.DONE, reason=reason, at=now)
         add_step(
             tx,
             exchange=row.exchange,

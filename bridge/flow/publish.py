@@ -19,7 +19,7 @@ from bridge import metrics
 from bridge.flow import tracing
 from bridge.flow.answer import answer_to_event, keep_answer, log_answer
 from bridge.flow.bridge import Bridge
-from bridge.flow.contact import Contact
+from bridge.flow.contact import Contact, Reached, Unreached
 from bridge.flow.exchange import OVERDUE, settle_exchange
 from bridge.flow.peers import hub_name, note_hub_failure, own_words
 from bridge.hub import contract
@@ -133,9 +133,9 @@ def _contact(bridge: Bridge, outcome: contract.OfferOutcome | contract.StatusOut
             | contract.NotTaken(reason=reason)
         ):
             note_hub_failure(bridge, reason)
-            return Contact.UNREACHED
+            return Unreached(reason=reason)
         case _:
-            return Contact.REACHED
+            return Reached()
 
 
 async def _apply_status(bridge: Bridge, job: Job, event: Event, status: contract.StatusOutcome) -> None:

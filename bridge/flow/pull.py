@@ -17,7 +17,7 @@ from bridge import metrics
 from bridge.errors import Broken
 from bridge.flow import compose
 from bridge.flow.bridge import Bridge
-from bridge.flow.contact import Contact
+from bridge.flow.contact import Contact, Reached, Unreached
 from bridge.flow.peers import hub_name, note_hub_failure, own_words
 from bridge.hub import pull as contract
 from bridge.hub.bsn import mask_bsn
@@ -98,10 +98,10 @@ async def _post(bridge: Bridge, job: Job) -> Contact:
         case contract.PullFailed(reason=reason, retry_after=wait):
             note_hub_failure(bridge, reason)
             await _failed(bridge, job, reason, wait)
-            return Contact.UNREACHED
+            return Unreached(reason=reason)
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
             await _failed(bridge, job, reason, None)
-    return Contact.REACHED
+    return Reached()
 
 
 async def _ask(bridge: Bridge, job: Job, request_id: str, posted_at: datetime) -> Contact:
@@ -116,10 +116,10 @@ async def _ask(bridge: Bridge, job: Job, request_id: str, posted_at: datetime) -
         case contract.PullFailed(reason=reason, retry_after=wait):
             note_hub_failure(bridge, reason)
             await _failed(bridge, job, reason, wait)
-            return Contact.UNREACHED
+            return Unreached(reason=reason)
         case TokenRefused(reason=reason) | ChannelFault(reason=reason):
             await _failed(bridge, job, reason, None)
-    return Contact.REACHED
+    return Reached()
 
 
 async def _failed(bridge: Bridge, job: Job, reason: str, wait: timedelta | None) -> None:

@@ -55,7 +55,11 @@ from bridge.store.timeline import add_step, steps_of
 _MOST = 1000
 _MOST_DIFFERENCES = 50
 _PUBLISHED = {EventState.OK}
-_UNDER_WAY = {EventState.CREATED, EventState.OFFERED, EventState.UNKNOWN}
+_UNDER_WAY = {
+    EventState.CREATED: EffectKind.QUEUED,
+    EventState.OFFERED: EffectKind.UNDER_WAY,
+    EventState.UNKNOWN: EffectKind.UNKNOWN,
+}
 _MADE_BY = {"message.mapped", "message.replayed"}
 
 _log = get_logger()
@@ -168,7 +172,7 @@ def _plan(found: _Found, outcome: Translated, resource: Resource | None, *, offe
     former: dict[str, list[Event]] = defaultdict(list)
     for event in found.events:
         former[event.type].append(event)
-    published = any(event.state in _PUBLISHED | _UNDER_WAY for event in found.events)
+    published = any(event.state in _PUBLISHED | _UNDER_WAY.keys() for event in found.events)
     effects: list[Effect] = []
     offers: list[tuple[CloudEvent, Event | None]] = []
     for made in outcome.events:
@@ -194,7 +198,7 @@ def _kind(old: Event | None, made: CloudEvent, *, offer_again: bool, published: 
     if old is None:
         return EffectKind.OFFER if offer_again or not published else EffectKind.STAYS_CHANGED
     if old.state in _UNDER_WAY:
-        return EffectKind.UNDER_WAY
+        return _UNDER_WAY[old.state]
     if old.state not in _PUBLISHED or offer_again:
         return EffectKind.OFFER_AGAIN
     return EffectKind.STAYS_CHANGED if _differences(old, made) else EffectKind.STAYS

@@ -20,6 +20,10 @@ from bridge.store.blobs import ContentPurged, iter_blob
 from bridge.store.messages import evidence_of, find_by_message_id
 from bridge.store.rows import Direction, EvidenceKind, MessageState
 from bridge.store.rows import Message as MessageRow
+from bridge.store.timeline import steps_of
+
+SENT_STEP = "message.sent"
+"""Stands on the timeline before every attempt."""
 
 _BOUNDARY = re.compile(r'boundary="([A-Za-z0-9]+)"')
 
@@ -96,6 +100,14 @@ def describe_sent(row: MessageRow, sent: Received) -> judgement.SentMessage:
         references=references_of_sent(sent.envelope_octets),
         synchronous=sent.message.sync_reply is not None,
         settled=is_settled(row),
+    )
+
+
+def was_sent(tx: Connection, row: MessageRow) -> bool:
+    """Whether an attempt to send it ever began, also before its attempts were counted anew."""
+    return row.attempts > 0 or any(
+        step.what == SENT_STEP and step.detail.get("message_id") == row.message_id
+        for step in steps_of(tx, row.exchange)
     )
 
 

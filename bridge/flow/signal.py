@@ -23,7 +23,7 @@ from bridge.errors import ConfigError, PeerUnreachable
 from bridge.flow import tracing
 from bridge.flow.bridge import Bridge, Route
 from bridge.flow.context import partner_named
-from bridge.flow.exchange import POST_ANSWER
+from bridge.flow.exchange import POST_ANSWER, settle_exchange
 from bridge.flow.peers import note_partner_failure
 from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers
@@ -31,7 +31,7 @@ from bridge.flow.sent import describe_sent, find_sent, find_sent_as, spool_blob
 from bridge.flow.settle import IGNORED, Effect, Verdict, keep_verdict, settle
 from bridge.ids import MessageId
 from bridge.log import get_logger
-from bridge.store.jobs import finish_job, retry_job
+from bridge.store.jobs import bury_job, end_given_up, finish_job, retry_job
 from bridge.store.messages import evidence_of, find_by_message_id, get_message
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Job, MessageState
 from bridge.store.rows import Message as MessageRow
@@ -40,7 +40,7 @@ from bridge.store.timeline import add_step
 KIND = POST_ANSWER
 
 _ATTEMPTS = 5
-"""Posts of a signal. More is no use: the partner repeats its message and gets the answer again."""
+"""Posts of a signal. More is little use: the partner repeats its message and gets the answer again."""
 
 _log = get_logger()
 
@@ -58,7 +58,10 @@ def write_unsigned(message: Message) -> Sealed:
 
 
 async def post_signal(bridge: Bridge, job: Job) -> None:
-    """Post the stored answer to a received message; try a few times, then leave it to the partner's repeat."""
+    """Post the stored answer to a received message; try a few times, then it is told that the partner does not know.
+
+    A repeat of the partner gets the answer again; when that arrives, there is nothing left to tell.
+    """
     row, answer, content = await bridge.store.read(lambda tx: _load_answer(tx, job))
     try:
         with tracing.span("answer.post", row.exchange, kind=SpanKind.CLIENT, message_id=row.message_id):
@@ -73,6 +76,8 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
     def work(tx: Connection) -> None:
         detail = {"message_id": row.message_id, "attempt": str(job.attempts)}
         give_up = problem is not None and job.attempts >= _ATTEMPTS
+        # Whoever asks with a Ping sees for himself that no answer came.
+        matters = row.kind == Kind.BUSINESS
         add_step(
             tx,
             exchange=row.exchange,
@@ -82,11 +87,16 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
             outcome="ok" if problem is None else "failed" if give_up else "waiting",
             detail=detail | ({"reason": problem} if problem else {}),
         )
-        if problem is None or give_up:
+        if problem is None or (give_up and not matters):
             finish_job(tx, job, at=now)
+        elif give_up:
+            bury_job(tx, job, reason=problem, at=now)
         else:
             due = now + timedelta(seconds=2.0**job.attempts)
             retry_job(tx, job, due=due, reason=problem, at=now)
+        healed = problem is None and end_given_up(tx, kind=KIND, subject_key=row.key, at=now)
+        if matters and (healed or give_up):
+            settle_exchange(tx, row.exchange, at=now)
 
     await bridge.store.write(work)
     metrics.answer_posted(partner_named(bridge, row.from_party), good=problem is None)

@@ -19,6 +19,7 @@ from bridge.errors import BridgeError, ConfigError, MappingError
 from bridge.flow.bridge import Bridge
 from bridge.flow.compare import Gain, comparing_context, find_gains, read_history
 from bridge.flow.context import mapping_context
+from bridge.flow.map import Parked, translate
 from bridge.flow.mapping_folder import read_mapping_files
 from bridge.flow.mapping_laws import LawBroken, check_laws
 from bridge.flow.reload import checked_mappings
@@ -194,8 +195,11 @@ def try_stored(bridge: Bridge, message: MessageRow, payload: bytes | None) -> Tr
     if program is None:
         return Tried(mapping=None, problem=f"no mapping takes {etree.QName(root).localname}")
     explained = explain(program, root, context=mapping_context(bridge, message))
+    # The explanation goes on where the message itself would wait for a person.
+    made = translate(bridge, message, payload)
     return Tried(
         mapping=explained.mapping,
+        problem=made.reason if isinstance(made, Parked) else "",
         trace=explained.trace,
         left=explained.left,
         findings=tuple(str(finding) for finding in explained.outcome.findings),

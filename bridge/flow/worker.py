@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from bridge import metrics
 from bridge.errors import BridgeError, ContentDamaged, StoreUnavailable
 from bridge.flow.bridge import Bridge
-from bridge.flow.contact import Contact
+from bridge.flow.contact import Contact, Reached
 from bridge.flow.order import OutOfTurn
 from bridge.log import get_logger, where_raised
 from bridge.store.channels import (
@@ -211,7 +211,7 @@ class Worker:
         endpoint, now = job.endpoint, self._bridge.now()
         if endpoint is None or contact is None:
             return
-        if contact is Contact.REACHED:
+        if isinstance(contact, Reached):
             ended = await self._bridge.store.read(lambda tx: find_channel(tx, endpoint))
             if ended is not None and ended.failures:
                 await self._bridge.store.write(lambda tx: note_success(tx, endpoint, at=now))
@@ -219,7 +219,7 @@ class Worker:
             return
         longest = LONGEST_HOLD if endpoint == "hub" else LONGEST_PARTNER_HOLD
         held = await self._bridge.store.write(
-            lambda tx: note_failure(tx, endpoint, reason="it does not answer", at=now, longest=longest)
+            lambda tx: note_failure(tx, endpoint, reason=contact.reason, at=now, longest=longest)
         )
         if held is not None:
             _log.warning("endpoint.held", endpoint=endpoint, until=held.isoformat())

@@ -54,12 +54,17 @@ def pause(tx: Connection, endpoint: str, *, by: str, reason: str, at: datetime) 
 
 
 def resume(tx: Connection, endpoint: str, *, at: datetime) -> None:
-    """Try again at once, whether it was paused by a person or held by the breaker."""
-    _set(
-        tx,
-        endpoint,
-        {"paused_by": None, "held_until": None, "failures": 0, "reason": None, "changed_at": at},
-    )
+    """Try again at once, whether it was paused by a person or held by the breaker.
+
+    That it failed stays known until it is reached: nothing says yet that it fares well.
+    """
+    known = find_channel(tx, endpoint)
+    values: dict[str, Any] = {"paused_by": None, "held_until": None, "changed_at": at}
+    if known is not None:
+        values["failures"] = min(known.failures, THRESHOLD - 1)
+        if known.paused:
+            values["reason"] = None
+    _set(tx, endpoint, values)
 
 
 def note_failure(
@@ -69,9 +74,12 @@ def note_failure(
     known = find_channel(tx, endpoint)
     failures = (known.failures if known else 0) + 1
     held_until = at + min(hold_after(failures), longest) if failures >= THRESHOLD else None
-    values: dict[str, Any] = {"failures": failures, "held_until": held_until, "changed_at": at}
-    if known is None or not known.paused:
-        values["reason"] = reason
+    values: dict[str, Any] = {"failures": failures, "held_until": held_until}
+    # Since when it is paused, and why, stays as it is.
+    if known is not None and known.paused:
+        values["changed_at"] = known.changed_at
+    else:
+        values |= {"reason": reason, "changed_at": at}
     _set(tx, endpoint, values)
     return held_until
 
@@ -81,7 +89,8 @@ def note_success(tx: Connection, endpoint: str, *, at: datetime) -> bool:
     known = find_channel(tx, endpoint)
     if known is None or known.failures == 0:
         return False
-    values: dict[str, Any] = {"failures": 0, "held_until": None, "changed_at": at}
+    values: dict[str, Any] = {"failures": 0, "held_until": None}
+    values["changed_at"] = known.changed_at if known.paused else at
     if not known.paused:
         values["reason"] = None
     _set(tx, endpoint, values)

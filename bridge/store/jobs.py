@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from bridge.errors import BridgeError
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.channels import standing_of
+from bridge.store.channels import list_channels, standing_of
 from bridge.store.query import add, add_unless_there, fetch, page, values_of
 from bridge.store.rows import Job, JobState, NoSuchRow
 
@@ -191,8 +191,7 @@ def revive_job(tx: Connection, key: Key, *, due: datetime) -> None:
 
 def hurry_job(tx: Connection, key: Key, *, now: datetime) -> None:
     """Make a ready job due now, unless a worker holds it. Raises NoSuchRow."""
-    free = or_(_job.lease_until.is_(None), _job.lease_until <= now)
-    waits = and_(_job.key == key, _job.state == JobState.READY, _job.due > now, free)
+    waits = and_(_job.key == key, _job.state == JobState.READY, _job.due > now, _free_at(now))
     if tx.execute(update(tables.job).where(waits).values(due=now)).rowcount != 1:
         raise NoSuchRow(f"no job with key {key} that waits for its time")
 
@@ -204,10 +203,61 @@ def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: dateti
     return tx.execute(update(tables.job).where(about).values(values)).rowcount
 
 
+def overdue_about(tx: Connection, *, kind: str, endpoint: str, now: datetime, limit: int) -> tuple[Key, ...]:
+    """The messages past their TimeToLive of which a ready job of this kind waits for this endpoint, unheld."""
+    message = tables.message.c
+    query = (
+        select(_job.subject_key)
+        .join(tables.message, message.key == _job.subject_key)
+        .where(_job.state == JobState.READY, _job.endpoint == endpoint, _job.kind == kind, _free_at(now))
+        .where(message.time_to_live <= now)
+    )
+    return tuple(tx.scalars(query.limit(limit)))
+
+
+def finish_free_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> bool:
+    """As `finish_jobs_about`, but not when a worker holds one; whether one was ended."""
+    about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)
+    values = {"state": JobState.DONE, "ended_at": at, **_FREE}
+    return tx.execute(update(tables.job).where(about, _free_at(at)).values(values)).rowcount > 0
+
+
 def given_up_about(tx: Connection, subject_keys: Collection[Key]) -> Mapping[Key, str]:
     """Of these things the ones of which a job is dead, with its kind."""
     about = select(_job.subject_key, _job.kind).where(_job.subject_key.in_(subject_keys))
     return {row.subject_key: row.kind for row in tx.execute(about.where(_job.state == JobState.DEAD))}
+
+
+def end_given_up(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> int:
+    """What dead jobs of this kind were to do about it is done, or needed no longer; how many they were."""
+    about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.DEAD)
+    return tx.execute(
+        update(tables.job).where(about).values({"state": JobState.DONE, "ended_at": at})
+    ).rowcount
+
+
+def dead_jobs_about(tx: Connection, *, kind: str, subject_keys: Collection[Key]) -> tuple[Job, ...]:
+    """The dead jobs of this kind about these things."""
+    about = select(*_columns).where(_job.subject_key.in_(subject_keys), _job.kind == kind)
+    return fetch(tx, Job, about.where(_job.state == JobState.DEAD))
+
+
+def tries_about(tx: Connection, *, kind: str, subject_keys: Collection[Key]) -> Mapping[Key, int]:
+    """Of these things the ones that a ready job of this kind is about, with how often it was claimed."""
+    about = select(_job.subject_key, _job.attempts).where(_job.subject_key.in_(subject_keys))
+    ready = about.where(_job.kind == kind, _job.state == JobState.READY)
+    return {row.subject_key: row.attempts for row in tx.execute(ready)}
+
+
+def count_dead_by_sender(tx: Connection, *, kind: str, most: int) -> Mapping[str, int]:
+    """Of the newest dead jobs of this kind about messages, how many there are per party that sent the message."""
+    newest = (
+        select(tables.message.c.from_party)
+        .join(tables.job, _job.subject_key == tables.message.c.key)
+        .where(_job.state == JobState.DEAD, _job.kind == kind)
+        .order_by(_job.key.desc())
+    )
+    return Counter(tx.scalars(newest.limit(most)))
 
 
 def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
@@ -215,6 +265,18 @@ def count_jobs(tx: Connection) -> Mapping[tuple[str, JobState], int]:
     alive = _job.state.in_([JobState.READY, JobState.DEAD])
     query = select(_job.kind, _job.state, func.count()).where(alive).group_by(_job.state, _job.kind)
     return {(kind, state): count for kind, state, count in tx.execute(query)}
+
+
+def count_dead(tx: Connection, *, without: str) -> int:
+    """How many jobs were given up, of every kind but one."""
+    dead = _job.state == JobState.DEAD, _job.kind != without
+    return tx.scalar(select(func.count()).where(*dead)) or 0
+
+
+def count_ready_for(tx: Connection, endpoint: str, *, most: int) -> int:
+    """How many jobs wait for an endpoint, counted up to `most`."""
+    row = select(_job.seq).where(_job.endpoint == endpoint, _job.state == JobState.READY).limit(most)
+    return len(tx.scalars(row).all())
 
 
 def oldest_due(tx: Connection, now: datetime, kinds: Iterable[str]) -> Mapping[str, datetime]:
@@ -233,7 +295,11 @@ def oldest_due(tx: Connection, now: datetime, kinds: Iterable[str]) -> Mapping[s
 
 
 def oldest_untaken(tx: Connection) -> datetime | None:
-    """The earliest due time of a ready job that nobody holds; None when there is none."""
+    """The earliest due time of a ready job that nobody holds; None when there is none.
+
+    What waits for an endpoint that is paused or fails is not left lying: it waits for that endpoint.
+    """
+    waited_for = {channel.endpoint for channel in list_channels(tx) if channel.paused or channel.failures}
     dues = [
         tx.scalar(
             select(_job.due)
@@ -244,6 +310,7 @@ def oldest_untaken(tx: Connection) -> datetime | None:
         )
         for priority in _priorities(tx)
         for endpoint in _endpoints(tx, priority)
+        if endpoint not in waited_for
     ]
     return min((due for due in dues if due is not None), default=None)
 
@@ -282,6 +349,11 @@ def page_of_jobs(wanted: JobFilter, *, before: Key | None, limit: int) -> Select
     since, until = equal.pop("since"), equal.pop("until")
     query = page(tables.job, equal, since=since, until=until, before=before, limit=limit)
     return query.with_only_columns(*_columns)
+
+
+def _free_at(now: datetime) -> ColumnElement[bool]:
+    """Nobody holds it."""
+    return or_(_job.lease_until.is_(None), _job.lease_until <= now)
 
 
 _FREE: Mapping[str, None] = {"leased_by": None, "lease_until": None}
@@ -357,7 +429,7 @@ def _claimable(
         select(tables.job)
         .where(_job.state == JobState.READY, _job.priority == priority, _job.due <= now)
         .where(_job.endpoint.is_(None) if endpoint is None else _job.endpoint == endpoint)
-        .where(or_(_job.lease_until.is_(None), _job.lease_until <= now))
+        .where(_free_at(now))
         .where(or_(_job.ordering_key.is_(None), ~_has_forerunner(now)))
         .order_by(_job.due, _job.seq)
     )

@@ -41,12 +41,16 @@ def _step(tx: Connection, exchange: Key, make: Any) -> int:
     return add_step(tx, exchange=exchange, at=make.now, side="ebms", what="x", outcome="ok")
 
 
+async def nobody() -> int:
+    return 0
+
+
 class Page:
     """Follows as a page does."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.follower = store, _Follower(since=0)
-        self.pulse = Pulse(store, interval=timedelta(seconds=1))
+        self.pulse = Pulse(store, interval=timedelta(seconds=1), count=nobody)
 
     async def look(self) -> list[Key]:
         await self.pulse.take(await self.store.read(position_of))

@@ -232,7 +232,7 @@ async def test_in_quiet_hours_only_what_is_urgent_passes_and_the_rest_comes_afte
     assert mail.mails == []
     await world.bridge.store.write(lambda tx: note_failure(tx, "hub", reason="no answer", at=clock.now))
     await world.work(seconds=60)
-    assert ["hub does not answer" in subject for subject in mail.subjects] == [True]
+    assert ["Sending to the hub fails" in subject for subject in mail.subjects] == [True]
     assert mail.mails[0]["Importance"] == "high"
     await world.work(seconds=2 * 3600)
     assert "was not taken up" in mail.subjects[1]

@@ -391,12 +391,22 @@ async def test_published_event_is_offered_anew_when_asked_and_names_its_cause(ro
     assert {event.id for event in fresh}.isdisjoint({event.id for event in before})
 
 
-async def test_event_that_the_hub_has_is_left_alone(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (EventState.CREATED, EffectKind.QUEUED),
+        (EventState.OFFERED, EffectKind.UNDER_WAY),
+        (EventState.UNKNOWN, EffectKind.UNKNOWN),
+    ],
+)
+async def test_event_on_its_way_to_the_hub_is_left_alone_and_is_said_to_be_where_it_is(
+    room: Room, state: EventState, kind: EffectKind
+) -> None:
     message = await room.received()
-    room.end_events(message.exchange, EventState.UNKNOWN)
+    room.end_events(message.exchange, state)
     before = room.events(message.exchange)
     done = await replay(room.bridge, message.key, dry_run=False, by=ANNA, reason="x", offer_again=True)
-    assert EffectKind.UNDER_WAY in kinds(done)
+    assert kind in kinds(done)
     assert room.events(message.exchange) == before
 
 

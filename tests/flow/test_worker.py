@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bridge.errors import BridgeError, StoreUnavailable
 from bridge.flow.bridge import Bridge
-from bridge.flow.contact import Contact
+from bridge.flow.contact import Contact, Reached, Unreached
 from bridge.flow.exchange import settle_exchange
 from bridge.flow.jobs import tell_operator
 from bridge.flow.mend import Actor, revive
@@ -60,12 +60,12 @@ class Endpoints:
             await self.gate.wait()
             due = now + timedelta(seconds=1)
             await bridge.store.write(lambda tx: retry_job(tx, job, due=due, reason="no answer", at=now))
-            return Contact.UNREACHED
+            return Unreached(reason="no answer")
         await bridge.store.write(lambda tx: finish_job(tx, job, at=now))
         self.done.append(job.endpoint)
         if len(self.done) == self.expected:
             self.all_done.set()
-        return Contact.REACHED
+        return Reached()
 
 
 def move(file: Path, to: Path) -> None:

@@ -224,6 +224,16 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "find_by_person": lambda m, tx: persons.find_by_person(tx, b"k" * 32, "999990019", before=m.key()),
     "list_causes": lambda m, tx: list_causes(tx),
     "related_exchanges": related,
+    "dead_jobs_about": lambda m, tx: jobs.dead_jobs_about(tx, kind="signal", subject_keys=[m.key()]),
+    "tries_about": lambda m, tx: jobs.tries_about(tx, kind="publish", subject_keys=[m.key()]),
+    "count_dead": lambda m, tx: jobs.count_dead(tx, without="signal"),
+    "count_ready_for": lambda m, tx: jobs.count_ready_for(tx, "e", most=5),
+    "end_given_up": lambda m, tx: jobs.end_given_up(tx, kind="signal", subject_key=m.key(), at=m.now),
+    "count_dead_by_sender": lambda m, tx: jobs.count_dead_by_sender(tx, kind="signal", most=5),
+    "overdue_about": lambda m, tx: jobs.overdue_about(tx, kind="deliver", endpoint="e", now=m.now, limit=5),
+    "finish_free_jobs_about": lambda m, tx: jobs.finish_free_jobs_about(
+        tx, kind="map", subject_key=m.key(), at=m.now
+    ),
     "finish_jobs_about": lambda m, tx: jobs.finish_jobs_about(tx, kind="map", subject_key=m.key(), at=m.now),
 }
 

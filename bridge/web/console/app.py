@@ -15,6 +15,7 @@ from bridge.web.console.routes import RIGHTS_OF_ROUTES, add_routes
 from bridge.web.console.session_pages import LOG_OUT_THERE
 from bridge.web.console.settings import SETTINGS, ConsoleOptions
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.waiting import read_waiting
 
 API = "/api/"
 MOST_OCTETS = 4 * 1024 * 1024
@@ -32,7 +33,7 @@ def console_app(bridge: Bridge, *, settings: ConsoleOptions) -> web.Application:
     if settings.oidc is not None:
         app[oidc_pages.PROVIDER] = Provider(settings.oidc, now=bridge.now)
         app[LOG_OUT_THERE] = oidc_pages.log_out_there
-    app[live.PULSE] = live.Pulse(bridge.store, interval=settings.poll)
+    app[live.PULSE] = live.Pulse(bridge.store, interval=settings.poll, count=lambda: read_waiting(bridge))
     app.cleanup_ctx.append(live.keep_pulse)
     app.on_shutdown.append(live.stop_pulse)
     app.on_response_prepare.append(guard.set_headers)

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from bridge.config import Condition
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause
-from bridge.flow.conditions import Holding
+from bridge.flow.conditions import Holding, seen_since
+from bridge.flow.exchange import POST_ANSWER
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
+from bridge.store.jobs import count_ready_for, dead_jobs_about
 from bridge.store.messages import MessageFilter, list_messages
-from bridge.store.rows import CauseOwner
+from bridge.store.rows import CauseOwner, Message
 from bridge.store.runs import owners_of
 from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import Turn, reason_key, whose_turn
@@ -38,6 +41,8 @@ class CauseView:
     owner: CauseOwner | None
     since: Moment | None
     """Since when `owner` has it."""
+    untold: bool
+    """Our answer to the example did not reach the partner either."""
 
     @property
     def href(self) -> str:
@@ -66,7 +71,13 @@ def _view(tx: Connection, cause: Cause, owner: CauseOwner | None, lens: Lens) ->
         sample=cause.sample,
         owner=owner,
         since=lens.moment(owner.at) if owner else None,
+        untold=_is_untold(tx, messages),
     )
+
+
+def _is_untold(tx: Connection, messages: Sequence[Message]) -> bool:
+    keys = [message.key for message in messages]
+    return bool(dead_jobs_about(tx, kind=POST_ANSWER, subject_keys=keys))
 
 
 _PLACES = {
@@ -77,7 +88,12 @@ _PLACES = {
     Condition.CERTIFICATE_ENDS: "/certificates",
     Condition.JOBS_GIVEN_UP: "/jobs",
     Condition.SETTINGS_REFUSED: "/mappings",
+    Condition.TURNED_AWAY: "/agreements",
 }
+
+
+_ENDPOINTS = frozenset({Condition.PARTNER_DOWN, Condition.HUB_DOWN, Condition.PAUSED})
+MOST_BEHIND = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +106,25 @@ class ConditionView:
     turn: str
     advice: str
     href: str
+    urgent: bool
+    """As the rule of its alert says: it comes before everything else."""
+    since: Moment | None
+    """None: it was seen just now."""
+    said: str
+    """What the other side answered last, or why a person paused it; as it was recorded."""
+    behind: int
+    """Jobs that wait for this endpoint, counted up to `MOST_BEHIND`."""
     lines: tuple[str, ...] = ()
     """What exactly, as it was recorded."""
 
 
-def condition_views(found: Iterable[Holding], bridge: Bridge, lens: Lens) -> list[ConditionView]:
-    """The conditions of the bridge as a whole; what needs a person per cause is told by `cause_views`."""
-    return [_condition(one, bridge, lens) for one in found]
+def condition_views(
+    tx: Connection, found: Iterable[Holding], bridge: Bridge, lens: Lens
+) -> list[ConditionView]:
+    """The conditions of the bridge as a whole, the urgent ones first; of causes `cause_views` tells."""
+    seen = seen_since(tx)
+    views = [_condition(tx, one, seen, bridge, lens) for one in found]
+    return sorted(views, key=lambda view: not view.urgent)
 
 
 def condition_key(words: Catalogue, name: str, target: str, detail: Mapping[str, str]) -> str:
@@ -105,10 +133,14 @@ def condition_key(words: Catalogue, name: str, target: str, detail: Mapping[str,
     return next((key for key in special if words.find(f"condition.{key}.title")), name)
 
 
-def _condition(one: Holding, bridge: Bridge, lens: Lens) -> ConditionView:
+def _condition(
+    tx: Connection, one: Holding, seen: Mapping[tuple[str, str], datetime], bridge: Bridge, lens: Lens
+) -> ConditionView:
     words, name = lens.words, str(one.condition)
     lines = bridge.problems.get(one.target, ()) if one.condition is Condition.SETTINGS_REFUSED else ()
     key, values = condition_key(words, name, one.target, one.detail), dict(one.detail)
+    since = one.since or seen.get((name, one.target))
+    of_endpoint = one.condition in _ENDPOINTS
     return ConditionView(
         name=name,
         title=words(f"condition.{key}.title", **values),
@@ -116,5 +148,9 @@ def _condition(one: Holding, bridge: Bridge, lens: Lens) -> ConditionView:
         turn=words(f"condition.{key}.turn"),
         advice=words(f"condition.{key}.advice"),
         href="/mappings" if one.target == "mappings" else _PLACES.get(one.condition, ""),
+        urgent=bool(bridge.settings.alerts.rule(one.condition).urgent),
+        since=lens.moment(since) if since else None,
+        said=one.said,
+        behind=count_ready_for(tx, one.target, most=MOST_BEHIND) if of_endpoint else 0,
         lines=tuple(lines),
     )

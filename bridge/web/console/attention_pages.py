@@ -5,7 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bridge.flow.causes import list_causes
-from bridge.flow.conditions import examine_process, examine_workings
+from bridge.flow.conditions import examine_now
 from bridge.flow.mend import CannotMend
 from bridge.flow.runs import MOST_AT_ONCE, plan_run, put_down, start_run, stop_run, take_up
 from bridge.ids import Key
@@ -31,7 +31,9 @@ async def show_attention(request: web.Request) -> web.Response:
     store = request.app[STORE]
     causes = await store.read(list_causes)
     views = await store.read(lambda tx: cause_views(tx, causes[:MOST_CAUSES], lens))
-    holding = await store.read(lambda tx: examine_workings(tx, bridge, now=now))
+    conditions = await store.read(
+        lambda tx: condition_views(tx, examine_now(tx, bridge, now=now), bridge, lens)
+    )
     runs = await store.read(lambda tx: [(run, count_items(tx, run.key)) for run in list_runs(tx, limit=RUNS)])
     return page(
         request,
@@ -40,7 +42,9 @@ async def show_attention(request: web.Request) -> web.Response:
         causes=views,
         hidden=max(0, len(causes) - MOST_CAUSES),
         more=any(cause.more for cause in causes),
-        conditions=condition_views((*holding, *examine_process(bridge, now=now)), bridge, lens),
+        waiting=sum(cause.count for cause in causes),
+        urgent=[one for one in conditions if one.urgent],
+        conditions=[one for one in conditions if not one.urgent],
         runs=[{"run": run, "at": lens.moment(run.at), "counts": counts} for run, counts in runs],
     )
 

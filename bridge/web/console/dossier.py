@@ -1,15 +1,30 @@
 """Everything the store holds about one exchange, read in one snapshot."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from bridge.flow import publish
+from bridge.flow.exchange import POST_ANSWER
 from bridge.ids import Key
 from bridge.store.blobs import blob_size
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange, related_exchanges
+from bridge.store.jobs import dead_jobs_about, tries_about
 from bridge.store.messages import MessageFilter, evidence_of, list_messages, payloads_of
-from bridge.store.rows import Event, Evidence, Exchange, Message, NoSuchRow, Payload, Step
+from bridge.store.resolutions import resolutions_of
+from bridge.store.rows import (
+    Event,
+    Evidence,
+    Exchange,
+    Job,
+    Message,
+    NoSuchRow,
+    Payload,
+    Resolution,
+    Step,
+)
 from bridge.store.timeline import last_seq, steps_of
 
 MOST = 100
@@ -36,6 +51,12 @@ class Dossier:
     related: tuple[Exchange, ...]
     more: bool
     seq: int
+    untold: tuple[Job, ...] = ()
+    """Jobs that were to post our answer to a message of these, and gave it up."""
+    resolutions: tuple[Resolution, ...] = ()
+    """What people settled in it."""
+    tries: Mapping[Key, int] = field(default_factory=dict)
+    """How often the job of an event that is on its way to the hub was taken up."""
 
 
 def find_dossier(tx: Connection, key: Key) -> Dossier | None:
@@ -45,6 +66,7 @@ def find_dossier(tx: Connection, key: Key) -> Dossier | None:
         return None
     messages = list_messages(tx, MessageFilter(exchange=key), limit=MOST + 1)
     events = list_events(tx, EventFilter(exchange=key), limit=MOST + 1)
+    keys = [message.key for message in messages]
     return Dossier(
         exchange=exchange,
         steps=steps_of(tx, key),
@@ -53,6 +75,9 @@ def find_dossier(tx: Connection, key: Key) -> Dossier | None:
         related=related_exchanges(tx, key),
         more=len(messages) > MOST or len(events) > MOST,
         seq=last_seq(tx),
+        untold=dead_jobs_about(tx, kind=POST_ANSWER, subject_keys=keys),
+        resolutions=resolutions_of(tx, key),
+        tries=tries_about(tx, kind=publish.KIND, subject_keys=[event.key for event in events]),
     )
 
 

@@ -18,7 +18,6 @@ from bridge.ids import Key
 from bridge.log import get_logger
 from bridge.store.timeline import Position, position_of, steps_since
 from bridge.store.unit import Store
-from bridge.web.console.waiting import read_waiting
 
 HEARTBEAT = timedelta(seconds=15)
 """A comment this often, so that proxies keep the connection and a gone browser is noticed."""
@@ -39,13 +38,14 @@ class Pulse:
     process whose transaction took its number early and commits late. None: not known yet.
     """
 
-    def __init__(self, store: Store, *, interval: timedelta) -> None:
+    def __init__(self, store: Store, *, interval: timedelta, count: Callable[[], Awaitable[int]]) -> None:
         self._store = store
+        self._count = count
         self._interval = interval.total_seconds()
         self._changed = asyncio.Condition()
         self._unsettled: deque[Position] = deque(maxlen=1000)
         self.waiting: int | None = None
-        """How many exchanges need a person, at the last change; counted once for all pages. None: not counted yet."""
+        """How much asks for attention, at the last change; counted once for all pages. None: not counted yet."""
         self._counted_at: Position | None = None
         self.newest = 0
         self.settled: int | None = None
@@ -61,7 +61,7 @@ class Pulse:
             try:
                 position = await self._store.read(position_of)
                 if position != self._counted_at:
-                    self.waiting, self._counted_at = await read_waiting(self._store), position
+                    self.waiting, self._counted_at = await self._count(), position
             except (
                 Exception
             ) as error:  # whatever the store's driver raises: a page that watches must survive it

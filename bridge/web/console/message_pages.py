@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from aiohttp import web
 from sqlalchemy import Connection
 
+from bridge.flow import publish
 from bridge.flow.agreement_folder import find_versions
 from bridge.flow.bridge import Bridge
 from bridge.flow.content import NOTHING_SHOWN, open_event, open_message
@@ -17,6 +18,7 @@ from bridge.flow.evidence import Dossier, gather_evidence, write_archive
 from bridge.flow.mend_model import CannotMend, check_reason
 from bridge.ids import Key
 from bridge.store.events import get_event
+from bridge.store.jobs import tries_about
 from bridge.store.messages import get_message
 from bridge.store.rows import NoSuchRow
 from bridge.web.console import reveals
@@ -137,6 +139,7 @@ async def _event_page(
         opened = await asyncio.to_thread(open_event, bridge.store, bridge.mappings, key, shown=grants.shown)
     except NoSuchRow:
         raise web.HTTPNotFound from None
+    tries = await request.app[STORE].read(lambda tx: tries_about(tx, kind=publish.KIND, subject_keys=[key]))
     may_see = visitor_of(request).may(Right.CONTENT)
     if may_see:
         await _audit_opened(request, key)
@@ -146,7 +149,7 @@ async def _event_page(
         status=status,
         page="exchanges",
         event=opened.event,
-        record=event_view(opened.event, lens),
+        record=event_view(opened.event, lens, tries=tries.get(key, 0)),
         parts=[part_page(opened.body, lens)] if may_see else [],
         self_href=f"/events/{key}",
         **_about(request, grants, problem),

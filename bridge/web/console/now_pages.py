@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bridge.config import Condition
+from bridge.flow.conditions import examine_now
 from bridge.flow.mend import Actor
-from bridge.web.console.attention import cause_views, condition_key
+from bridge.web.console.attention import cause_views, condition_views
 from bridge.web.console.overview import SLOW, SOON, certificates_in_use, find_overview
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.state import BRIDGE, NOW, STORE
@@ -15,7 +15,6 @@ from bridge.web.console.views import Lens, took_text
 from bridge.web.console.visitor import visitor_of
 
 SHOWN = 8
-MOST_LINES = 5
 
 
 def actor_of(request: web.Request) -> Actor:
@@ -29,6 +28,9 @@ async def show_now(request: web.Request) -> web.Response:
     store = request.app[STORE]
     found = await store.read(lambda tx: find_overview(tx, now=now))
     causes = await store.read(lambda tx: cause_views(tx, found.causes[:SHOWN], lens))
+    conditions = await store.read(
+        lambda tx: condition_views(tx, examine_now(tx, bridge, now=now), bridge, lens)
+    )
     endings = [e for e in certificates_in_use(bridge, now=now) if e.ends - now < SOON]
     hour, day = (_local(lens, now - span) for span in (timedelta(hours=1), timedelta(days=1)))
     return page(
@@ -53,29 +55,14 @@ async def show_now(request: web.Request) -> web.Response:
             }
             for flow in found.flows
         ],
-        channels=[
-            {
-                "name": lens.name(channel.endpoint),
-                "channel": channel,
-                "reason": lens.words.find(f"said.{channel.reason}") or channel.reason or "",
-            }
-            for channel in found.channels
-        ],
-        dead_jobs=found.dead_jobs,
+        urgent=[one for one in conditions if one.urgent],
+        conditions=[one for one in conditions if not one.urgent],
         ready_jobs=found.ready_jobs,
         slow=found.slow,
         slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),
         slow_minutes=int(SLOW.total_seconds() // 60),
-        problems=[_problem(name, lines, lens) for name, lines in bridge.problems.items() if lines],
         endings=[{"ending": ending, "moment": lens.moment(ending.ends)} for ending in endings],
     )
-
-
-def _problem(name: str, lines: tuple[str, ...], lens: Lens) -> dict[str, object]:
-    """A change that was not taken up, in words, with what was recorded of it."""
-    key = condition_key(lens.words, str(Condition.SETTINGS_REFUSED), name, {})
-    title = lens.words(f"condition.{key}.title", what=name, count=len(lines))
-    return {"title": title, "lines": lines[:MOST_LINES]}
 
 
 def _href(partner: str, **values: str) -> str:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause, list_causes
-from bridge.store.channels import list_channels
+from bridge.flow.ping import QUESTIONS
 from bridge.store.exchanges import count_exchanges, count_running
 from bridge.store.jobs import count_jobs
-from bridge.store.rows import Channel, ExchangeDirection, ExchangeState, JobState
+from bridge.store.rows import ExchangeDirection, ExchangeState, JobState
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SOON = timedelta(days=30)
@@ -52,8 +52,6 @@ class Ending:
 class Overview:
     causes: tuple[Cause, ...]
     flows: tuple[Flow, ...]
-    channels: tuple[Channel, ...]
-    dead_jobs: int
     ready_jobs: int
     slow: int
     """Exchanges that still run and began longer ago than `SLOW`."""
@@ -72,8 +70,6 @@ def find_overview(tx: Connection, *, now: datetime) -> Overview:
     return Overview(
         causes=list_causes(tx),
         flows=tuple(sorted(_flows(tx, now).values(), key=lambda flow: flow.partner)),
-        channels=tuple(channel for channel in list_channels(tx) if channel.paused or channel.failures),
-        dead_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.DEAD),
         ready_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.READY),
         slow=count_running(tx, before=now - SLOW),
     )
@@ -87,6 +83,9 @@ def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
         for made in count_exchanges(tx, since=since):
             way = "to_hub" if made.direction is ExchangeDirection.TO_HUB else "to_partner"
             counted[made.partner][f"{way}_{name}"] += made.exchanges
+        for asked in count_exchanges(tx, since=since, titles=QUESTIONS):
+            way = "to_hub" if asked.direction is ExchangeDirection.TO_HUB else "to_partner"
+            counted[asked.partner][f"{way}_{name}"] -= asked.exchanges
     for waiting in count_exchanges(tx, states=(ExchangeState.RUNNING, ExchangeState.ATTENTION)):
         counted[waiting.partner][waiting.state] += waiting.exchanges
         if waiting.state is ExchangeState.RUNNING:

@@ -15,6 +15,7 @@ from bridge.web.console import live
 from bridge.web.console.documents import dossier_document, exchange_document
 from bridge.web.console.dossier import Dossier, find_dossier
 from bridge.web.console.filters import Wanted, matches, read_filters, read_key, search
+from bridge.web.console.notices import notices_of
 from bridge.web.console.render import RENDERER, STATIC_TYPES, html, language_of, lens_of, page, words_of
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.stall import find_stall
@@ -123,6 +124,7 @@ async def show_exchange(request: web.Request) -> web.Response:
         "exchange.html",
         page="exchanges",
         stall=stall,
+        notices=notices_of(dossier, lens),
         json_href=f"/api/v1/exchanges/{key}",
         view=exchange_view(dossier, lens),
         self_href=f"/exchanges/{key}",

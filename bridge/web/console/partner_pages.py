@@ -16,6 +16,7 @@ from bridge.flow.ping import PATIENCE
 from bridge.store.channels import list_channels
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.rows import Channel, ExchangeDirection
+from bridge.web.console.fares import Fares, hub_fares, partner_fares, read_known
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
@@ -76,12 +77,15 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
     bridge, lens = request.app[BRIDGE], lens_of(request)
     parties = [partner.party_id for partner in bridge.settings.partners]
 
-    def look(tx: Connection) -> tuple[dict[str, Channel], dict[str, Any], dict[str, Any]]:
+    def look(tx: Connection) -> tuple[dict[str, Channel], dict[str, Fares], dict[str, Any], dict[str, Any]]:
         channels = {channel.endpoint: channel for channel in list_channels(tx)}
+        known = read_known(tx, lens)
+        fares = {party: partner_fares(tx, party, channels.get(party), known, lens) for party in parties}
+        fares[HUB] = hub_fares(tx, channels.get(HUB), known, lens)
         seen = {party: _last_seen(tx, party, lens) for party in parties}
-        return channels, seen, {party: _tested(tx, party, lens) for party in parties}
+        return channels, fares, seen, {party: _tested(tx, party, lens) for party in parties}
 
-    channels, seen, tested = await request.app[STORE].read(look)
+    channels, fares, seen, tested = await request.app[STORE].read(look)
     ends = [(p.party_id, p.name, p.party_id, ", ".join(p.events)) for p in bridge.settings.partners]
     ends.append((HUB, lens.words("hub"), bridge.settings.hub.base_url, ""))
     return page(
@@ -99,9 +103,10 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
                 "id": id,
                 "events": events,
                 "channel": channels.get(party),
+                "fares": fares[party],
                 "agreements": _agreements(bridge, party),
                 "endpoints": _endpoints(bridge, party),
-                "seen": seen.get(party, {}),
+                "seen": seen.get(party),
                 "tested": tested.get(party),
                 "pings": party != HUB,
             }
@@ -110,14 +115,10 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
     )
 
 
-def _last_seen(tx: Connection, party: str, lens: Lens) -> dict[str, Moment]:
-    """When the newest exchange each way began."""
-    found = {}
-    for direction in ExchangeDirection:
-        wanted = ExchangeFilter(partner=party, direction=direction)
-        for exchange in list_exchanges(tx, wanted, limit=1):
-            found[str(direction)] = lens.moment(exchange.started_at)
-    return found
+def _last_seen(tx: Connection, party: str, lens: Lens) -> Moment | None:
+    """When the newest message of the partner came in."""
+    wanted = ExchangeFilter(partner=party, direction=ExchangeDirection.TO_HUB)
+    return next((lens.moment(one.started_at) for one in list_exchanges(tx, wanted, limit=1)), None)
 
 
 def _tested(tx: Connection, party: str, lens: Lens) -> dict[str, Any] | None:

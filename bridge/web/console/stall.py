@@ -1,10 +1,13 @@
-"""Why an exchange that runs does not go on: the endpoint that its next step goes to is paused or does not answer."""
+"""Why an exchange that runs does not go on: the endpoint that its next step goes to is paused or fails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
+from bridge.config import Condition
+from bridge.flow.conditions import seen_since
 from bridge.store.channels import find_channel
 from bridge.store.rows import Channel, Direction, EventState, ExchangeState, MessageState
 from bridge.web.console.dossier import Dossier
@@ -26,6 +29,10 @@ class Stall:
     reason: str
     until: Moment | None = None
     """Until when what waits for a partner is valid, where it is: after that waiting is no longer harmless."""
+    since: Moment | None = None
+    """Since when an alert knows that it fails."""
+    late: bool = False
+    """That moment is past: it is not sent any more as it is."""
 
 
 def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
@@ -35,11 +42,23 @@ def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
     for endpoint in _endpoints(dossier):
         channel = find_channel(tx, endpoint)
         if channel is not None and (channel.paused or channel.failures):
-            return replace(_stall(channel, lens), until=_valid_until(dossier, channel, lens))
+            until = _valid_until(dossier, channel)
+            return replace(
+                _stall(channel, lens),
+                until=lens.moment(until) if until else None,
+                since=_seen_since(tx, channel, lens),
+                late=until is not None and until <= lens.now,
+            )
     return None
 
 
-def _valid_until(dossier: Dossier, channel: Channel, lens: Lens) -> Moment | None:
+def _seen_since(tx: Connection, channel: Channel, lens: Lens) -> Moment | None:
+    condition = Condition.HUB_DOWN if channel.endpoint == HUB else Condition.PARTNER_DOWN
+    at = None if channel.paused else seen_since(tx).get((condition, channel.endpoint))
+    return lens.moment(at) if at else None
+
+
+def _valid_until(dossier: Dossier, channel: Channel) -> datetime | None:
     """The earliest end of what waits for this partner."""
     waiting = (file.message for file in dossier.messages if file.message.direction is Direction.OUT)
     ends = [
@@ -47,7 +66,7 @@ def _valid_until(dossier: Dossier, channel: Channel, lens: Lens) -> Moment | Non
         for message in waiting
         if message.state in _TO_PARTNER and message.to_party == channel.endpoint and message.time_to_live
     ]
-    return lens.moment(min(ends)) if ends else None
+    return min(ends, default=None)
 
 
 def _endpoints(dossier: Dossier) -> list[str]:
@@ -66,4 +85,5 @@ def _stall(channel: Channel, lens: Lens) -> Stall:
         values = {"name": name, "who": channel.paused_by or "", "at": f"{at.day} {at.clock}"}
         return Stall(kind="paused", turn=Turn.OPERATOR, values=values, reason=channel.reason or "")
     turn = Turn.HUB if is_hub else Turn.PARTNER
-    return Stall(kind="down", turn=turn, values={"name": name, "n": channel.failures}, reason="")
+    counted: dict[str, object] = {"name": name, "n": channel.failures}
+    return Stall(kind="down", turn=turn, values=counted, reason=channel.reason or "")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from bridge.flow.exchange import live_events, live_messages
 from bridge.store.rows import Event, EventState, Exchange, ExchangeState, Message, MessageState
 
 
@@ -50,7 +51,11 @@ def whose_turn(exchange: Exchange, messages: Iterable[Message], events: Iterable
     """
     if exchange.state == ExchangeState.DONE:
         return Turn.NOBODY
-    messages, events = tuple(messages), tuple(events)
+    messages, events = live_messages(messages), live_events(events)
+    if exchange.state == ExchangeState.RUNNING:
+        # What stopped and was settled by a person keeps its state, and nobody has to act on it.
+        messages = [m for m in messages if m.state not in STOPPED_MESSAGES]
+        events = [e for e in events if e.state not in STOPPED_EVENTS]
     turns = {_MESSAGE_TURN[m.state] for m in messages if m.state in _MESSAGE_TURN}
     turns |= {_EVENT_TURN[e.state] for e in events if e.state in _EVENT_TURN}
     if exchange.state == ExchangeState.ATTENTION:
@@ -70,7 +75,7 @@ def _turn_of_reason(key: str) -> Turn | None:
 
 def reason_key(exchange: Exchange, messages: Iterable[Message], events: Iterable[Event]) -> str:
     """The end of the catalogue keys `reason.…` and `advice.…`: by the rule that the reason names, else by the state."""
-    messages, events, reason = tuple(messages), tuple(events), exchange.reason or ""
+    messages, events, reason = live_messages(messages), live_events(events), exchange.reason or ""
     opening = reason.split(":")[0].split(" ")[0].strip()
     if opening in EBMS_CODES:
         return opening
@@ -102,6 +107,8 @@ _RULE = re.compile(r"\b(?:M9\d\d|SOH-\d+)\b")
 _STARTS = {
     "no mapping takes": "no_mapping",
     "no acknowledgment came": "unacknowledged",
+    "it was never sent": "never_sent",
+    "our answer to the message did not reach": "untold",
     "FUNCTIONEEL": "functional",
     "its reference number was used before": "number_reused",
     "the partner's system answered": "answered",
@@ -145,7 +152,7 @@ RULE_KEYS: Mapping[str, str] = {
 
 SENDERS = frozenset({"missing", "odd", "nobody", "schema", "unreadable"})
 """Explanations by which the sender of the message has to act first, not whoever makes the mappings."""
-OPERATORS = frozenset({"number_reused", "migrated", "answered", "made", "attachment"})
+OPERATORS = frozenset({"never_sent", "untold", "number_reused", "migrated", "answered", "made", "attachment"})
 """Explanations by which a person decides or calls somebody; no mapping would change it."""
 
 STARTED_KEYS = frozenset({*_STARTS.values(), *_PARTS.values(), *RULE_KEYS.values(), "profile"})

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from bridge.flow.exchange import ANSWER_TO, RESEND_OF
+from bridge.flow.ping import QUESTIONS
+from bridge.ids import Key
 from bridge.store.rows import (
     Direction,
     Event,
@@ -99,6 +101,12 @@ class Line:
 def line_of(exchange: Exchange, lens: Lens) -> Line:
     partner, hub = lens.name(exchange.partner), lens.words("hub")
     to_hub = exchange.direction == "to-hub"
+    # A question between the two MSHs goes no further than the bridge.
+    asks = exchange.title in QUESTIONS
+    hub = lens.words("side.bridge") if asks else hub
+    state = exchange_mark(exchange.state, lens.words)
+    if asks and exchange.state is ExchangeState.DONE and exchange.reason:
+        state = Mark(tone="waiting", word=lens.words("state.unanswered"))
     return Line(
         key=exchange.key,
         title=exchange.title,
@@ -109,7 +117,7 @@ def line_of(exchange: Exchange, lens: Lens) -> Line:
         direction=exchange.direction,
         started=lens.moment(exchange.started_at),
         changed=lens.moment(exchange.changed_at),
-        state=exchange_mark(exchange.state, lens.words),
+        state=state,
         reason=exchange.reason or "",
     )
 
@@ -117,6 +125,11 @@ def line_of(exchange: Exchange, lens: Lens) -> Line:
 def exchange_mark(state: ExchangeState, words: Catalogue) -> Mark:
     tone = {ExchangeState.DONE: "ok", ExchangeState.ATTENTION: "failed"}.get(state, "waiting")
     return Mark(tone=tone, word=words(f"state.{state.name.lower()}"))
+
+
+def settled_mark(words: Catalogue) -> Mark:
+    """Of what stopped, until a person settled it."""
+    return Mark(tone="info", word=words("message.settled"))
 
 
 def message_mark(state: MessageState, words: Catalogue) -> Mark:
@@ -294,6 +307,8 @@ class RecordView:
     evidence: tuple[EvidenceView, ...] = ()
     actions: tuple[str, ...] = ()
     """What can be done about it now: names of `mend_pages.ACTIONS`."""
+    stopped: bool = False
+    """It cannot go on, and nobody settled that."""
     explained: bool = False
     """Whether there is content that a mapping can explain."""
 
@@ -322,17 +337,21 @@ def _exchange_actions(exchange: Exchange, messages: Sequence[Message]) -> tuple[
     return ("refuse", "resolve") if came and not answered else ("resolve",)
 
 
-def message_view(file: MessageFile, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
+def message_view(
+    file: MessageFile, lens: Lens, *, replaced: Collection[str] = (), settled: Collection[Key] = ()
+) -> RecordView:
     message = file.message
     actions = _MESSAGE_ACTIONS.get((message.direction, message.state), ())
+    is_settled = message.key in settled and message.state in STOPPED_MESSAGES
     return RecordView(
+        stopped=message.state in STOPPED_MESSAGES and not is_settled,
         actions=() if message.message_id in replaced else actions,
         explained=message.direction is Direction.IN and bool(file.payloads),
         key=message.key,
         title=message.action,
         id=message.message_id,
         direction=lens.words(f"direction.{message.direction}"),
-        mark=message_mark(message.state, lens.words),
+        mark=settled_mark(lens.words) if is_settled else message_mark(message.state, lens.words),
         facts=_message_facts(message, lens),
         parts=tuple(
             PartView(
@@ -379,7 +398,15 @@ def _message_facts(message: Message, lens: Lens) -> tuple[Fact, ...]:
     )
 
 
-def event_view(event: Event, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
+def event_view(
+    event: Event,
+    lens: Lens,
+    *,
+    replaced: Collection[str] = (),
+    settled: Collection[Key] = (),
+    tries: int = 0,
+) -> RecordView:
+    """`tries` is how often the job that brings it to the hub was taken up, offering and asking together."""
     actions = _EVENT_ACTIONS.get((event.direction, event.state), ())
     ids = {
         "id": event.id,
@@ -392,23 +419,31 @@ def event_view(event: Event, lens: Lens, *, replaced: Collection[str] = ()) -> R
         "causation_id": event.causation_id,
         "level": event.level,
         "reason": event.reason,
-        "offers": str(event.offers) if event.direction == Direction.OUT else None,
+        "offers": _offers(event, tries, lens.words) if event.direction == Direction.OUT else None,
         "size": size_text(len(event.body)),
         "digest": hashlib.sha256(event.body).hexdigest(),
     }
+    is_settled = event.key in settled and event.state in STOPPED_EVENTS
     return RecordView(
+        stopped=event.state in STOPPED_EVENTS and not is_settled,
         actions=() if event.id in replaced else actions,
         key=event.key,
         title=event.type.rpartition(".")[2] or event.type,
         id=event.id,
         direction=lens.words(f"direction.{event.direction}"),
-        mark=event_mark(event.state, lens.words),
+        mark=settled_mark(lens.words) if is_settled else event_mark(event.state, lens.words),
         facts=(
             *_facts(ids, lens.words),
             Fact(label=lens.words("field.at"), moment=lens.moment(event.at)),
             Fact(label=lens.words("field.key"), text=event.key, code=True),
         ),
     )
+
+
+def _offers(event: Event, tries: int, words: Catalogue) -> str:
+    """An event whose outcome is not known is not offered again: the hub is asked whether it has it."""
+    asked = tries - event.offers
+    return words("event.asked", offers=event.offers, n=asked) if asked > 0 else str(event.offers)
 
 
 _PROSE = frozenset({"from", "to", "reason", "offers", "size"})
@@ -457,6 +492,10 @@ class ExchangeView:
     held: bool = False
     """A message waits for an earlier one of its conversation."""
     actions: tuple[str, ...] = ()
+    first: tuple[tuple[str, str], ...] = ()
+    """What helps here: names of `mend_pages.ACTIONS`, each with the key of what it is done to."""
+    other: tuple[tuple[str, str], ...] = ()
+    """What is possible too."""
 
 
 def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
@@ -467,10 +506,32 @@ def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
     return Fact(label=lens.words("exchange.open_for"), text=took_text(lens.now - exchange.started_at))
 
 
+_HELPLESS = frozenset({"nobody", "unreadable"})
+"""Explanations by which the message itself has to be another one: mapping it again gives the same end."""
+
+Action = tuple[str, str]
+
+
+def _advised(
+    key: str, records: Sequence[RecordView], about_all: Sequence[Action]
+) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
+    """What helps first: what is done to that which stopped. The rest can be done too, and is not what is needed."""
+    own = [(name, record) for record in records for name in record.actions]
+    helps = [
+        (name, record.key)
+        for name, record in own
+        if record.stopped and not (key in _HELPLESS and name == "replay")
+    ]
+    rest = [(name, record.key) for name, record in own if (name, record.key) not in helps]
+    return (*helps, *about_all), tuple(rest)
+
+
 def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
     resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    settled = {resolution.subject_key for resolution in dossier.resolutions}
+    key = reason_key(exchange, messages, dossier.events)
     opened = {str(message.message_id): f"/messages/{message.key}" for message in messages}
     opened |= {str(event.id): f"/events/{event.key}" for event in dossier.events}
     offered_again = {event.causation_id for event in dossier.events if event.causation_id}
@@ -480,10 +541,21 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
         "correlation": exchange.correlation_id,
         "key": exchange.key,
     }
+    shown = tuple(message_view(file, lens, replaced=resent, settled=settled) for file in dossier.messages)
+    offered = tuple(
+        event_view(
+            event, lens, replaced=offered_again, settled=settled, tries=dossier.tries.get(event.key, 0)
+        )
+        for event in dossier.events
+    )
+    actions = _exchange_actions(exchange, messages)
+    first, other = _advised(key, (*shown, *offered), [(name, str(exchange.key)) for name in actions])
     return ExchangeView(
         line=line_of(exchange, lens),
         turn=whose_turn(exchange, messages, dossier.events),
-        reason_key=reason_key(exchange, messages, dossier.events),
+        reason_key=key,
+        first=first,
+        other=other,
         facts=(
             Fact(label=words("exchange.started"), moment=lens.moment(exchange.started_at)),
             Fact(label=words("exchange.changed"), moment=lens.moment(exchange.changed_at)),
@@ -496,9 +568,9 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
             ),
         ),
         steps=steps_of(dossier.steps, lens, opened),
-        messages=tuple(message_view(file, lens, replaced=resent) for file in dossier.messages),
-        events=tuple(event_view(event, lens, replaced=offered_again) for event in dossier.events),
-        actions=_exchange_actions(exchange, messages),
+        messages=shown,
+        events=offered,
+        actions=actions,
         related=tuple(line_of(other, lens) for other in dossier.related),
         more=dossier.more,
         held=any(message.state is MessageState.HELD for message in messages),

@@ -1,13 +1,14 @@
-"""How many exchanges need a person: the number that stands at the menu of every page."""
+"""How much asks for attention, the number at the menu of every page: exchanges and conditions together."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bridge.errors import BridgeError
+from bridge.flow.bridge import Bridge
+from bridge.flow.conditions import examine_now
 from bridge.store.exchanges import count_attention
-from bridge.store.unit import Store
 from bridge.web.console.rights import Right
-from bridge.web.console.state import STORE
+from bridge.web.console.state import BRIDGE
 from bridge.web.console.visitor import visitor_of
 
 MOST = 100
@@ -17,9 +18,13 @@ WAITING = web.RequestKey("waiting", int)
 _NO_PAGE = ("/api/", "/static/", "/live", "/rows")
 
 
-async def read_waiting(store: Store) -> int:
-    """At most `MOST`."""
-    return await store.read(lambda tx: count_attention(tx, most=MOST))
+async def read_waiting(bridge: Bridge) -> int:
+    """Exchanges that need a person, at most `MOST`, and what holds of the bridge itself: all that Attention shows."""
+    now = bridge.now()
+    exchanges, held = await bridge.store.read(
+        lambda tx: (count_attention(tx, most=MOST), examine_now(tx, bridge, now=now))
+    )
+    return min(MOST, exchanges + len(held))
 
 
 @web.middleware
@@ -27,7 +32,7 @@ async def know_waiting(request: web.Request, handler: Handler) -> web.StreamResp
     """Count for a page that shows the menu. A store that fails is told of by the page, not here."""
     if not request.path.startswith(_NO_PAGE) and visitor_of(request).may(Right.LOOK):
         try:
-            request[WAITING] = await read_waiting(request.app[STORE])
+            request[WAITING] = await read_waiting(request.app[BRIDGE])
         except BridgeError:
             request[WAITING] = 0
     return await handler(request)

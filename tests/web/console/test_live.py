@@ -63,7 +63,7 @@ async def test_menu_says_how_many_need_a_person_on_every_page(browser: Any, seed
     seeder.state(seeder.exchange(), ExchangeState.ATTENTION, "message.parked")
     text = await browser.get("/jobs?lang=nl")
     assert 'data-n="1"' in text
-    assert ": 1 uitwisseling vraagt aandacht</span>" in text
+    assert ": 1 ding vraagt aandacht</span>" in text
 
 
 async def test_menu_counts_no_further_than_a_hundred(browser: Any, seeder: Any) -> None:
@@ -71,7 +71,7 @@ async def test_menu_counts_no_further_than_a_hundred(browser: Any, seeder: Any) 
         seeder.state(seeder.exchange(), ExchangeState.ATTENTION, "message.parked")
     text = await browser.get("/jobs?lang=nl")
     assert 'data-n="100"' in text
-    assert ": 99+ uitwisselingen vragen aandacht</span>" in text
+    assert ": 99+ dingen vragen aandacht</span>" in text
 
 
 async def test_change_is_told_with_the_key_only(browser: Any, seeder: Any) -> None:

@@ -123,6 +123,22 @@ async def test_a_stored_message_shows_only_its_masked_explanation_and_is_audited
     assert (line.action, line.target) == ("content.explained", message.key)
 
 
+async def test_a_stored_message_that_waits_for_a_person_is_not_said_to_work(
+    browser: Any, seeder: Any
+) -> None:
+    """The explanation goes on where mapping stops; what is said of the whole must not."""
+    content = SAMPLE.read_bytes().replace(
+        b"<jz:indicatieSASHIngevuld>Nee<", b"<jz:indicatieSASHIngevuld>N.v.t.<"
+    )
+    message = seeder.message(
+        seeder.exchange(), state=MessageState.PARKED, mapping=None, action="vtMelding", content=content
+    )
+    page, _ = await browser.post("/mappings/try", status=200, key=message.key)
+    assert "M903" in page
+    assert "Dit lukt niet" in page
+    assert "Dit lukt, met koppeling" not in page
+
+
 async def test_a_stored_message_that_is_not_there_is_a_404(browser: Any, unknown_key: str) -> None:
     await browser.post("/mappings/try", status=404, key=unknown_key)
 

@@ -298,7 +298,8 @@ async def test_an_exchange_that_waits_for_a_hub_that_is_down_says_so(
     seeder.event(exchange, state=EventState.UNKNOWN)
     store.write_sync(lambda tx: note_failure(tx, "hub", reason="no answer", at=NOW))
     page = await browser.get(f"/exchanges/{exchange.key}")
-    assert "De hub antwoordt niet: 1 poging is mislukt." in page
+    assert "Sturen naar de hub lukt niet: 1 poging is mislukt." in page
+    assert "no answer" in page
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "x", "", "-1", "1e9"])
@@ -337,7 +338,7 @@ async def test_partner_is_paused_and_resumed(browser: Any, store: Store) -> None
     await browser.post(f"/partners/{party}/pause", page="/partners", reason="maintenance")
     assert store.read_sync(lambda tx: find_channel(tx, party)).paused  # type: ignore[union-attr]
     assert "gepauzeerd door local" in await browser.get("/partners")
-    assert "gepauzeerd door local" in await browser.get("/")
+    assert "gepauzeerd door gebruiker local" in await browser.get("/")
     await browser.post(f"/partners/{party}/resume", page="/partners", reason="done")
     assert not store.read_sync(lambda tx: find_channel(tx, party)).paused  # type: ignore[union-attr]
 
@@ -404,7 +405,7 @@ async def test_dead_job_is_listed_and_revived(browser: Any, stuck: Any, store: S
 
     store.write_sync(work)
     assert f"/mend/revive/{key}" in await browser.get("/jobs")
-    assert "1 taak is opgegeven" in await browser.get("/")
+    assert "Taken zijn opgegeven: 1" in await browser.get("/")
     await browser.post(f"/mend/revive/{key}", reason="mended")
     assert "Geen taak is opgegeven." in await browser.get("/jobs")
 

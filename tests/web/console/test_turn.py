@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from bridge.store.rows import EventState, Exchange, ExchangeState, MessageState
+from bridge.ebms.sending import NEVER_SENT
+from bridge.flow.exchange import RESEND_OF
+from bridge.ids import MessageId
+from bridge.store.rows import Direction, EventState, Exchange, ExchangeState, MessageState
 from bridge.web.console.turn import Turn, reason_key, whose_turn
 
 
@@ -95,4 +98,31 @@ def test_message_whose_predecessor_did_not_come_is_the_operators_turn(seeder: An
     exchange = made(seeder, ExchangeState.ATTENTION, "waits for number 2 of the conversation")
     message = seeder.message(exchange, state=MessageState.OVERDUE)
     assert reason_key(exchange, [message], []) == "overdue"
+    assert whose_turn(exchange, [message], []) is Turn.OPERATOR
+
+
+def test_what_was_sent_anew_waits_for_the_partner_whatever_became_of_the_former(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.RUNNING)
+    former = seeder.message(exchange, state=MessageState.EXPIRED, direction=Direction.OUT)
+    anew = seeder.message(
+        exchange,
+        state=MessageState.WAITING,
+        direction=Direction.OUT,
+        message_id=MessageId("anew@bridge"),
+        values={RESEND_OF: former.message_id},
+    )
+    assert whose_turn(exchange, [former, anew], []) is Turn.PARTNER
+
+
+def test_what_a_person_settled_is_nobodys_turn_while_the_rest_runs(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.RUNNING)
+    settled = seeder.message(exchange, state=MessageState.PARKED)
+    event = seeder.event(exchange, state=EventState.OFFERED)
+    assert whose_turn(exchange, [settled], [event]) is Turn.HUB
+
+
+def test_what_never_left_is_explained_as_such_and_a_person_decides(seeder: Any) -> None:
+    exchange = made(seeder, ExchangeState.ATTENTION, NEVER_SENT)
+    message = seeder.message(exchange, state=MessageState.EXPIRED, direction=Direction.OUT)
+    assert reason_key(exchange, [message], []) == "never_sent"
     assert whose_turn(exchange, [message], []) is Turn.OPERATOR
