@@ -36,6 +36,7 @@ from bridge.store.tables.messages import (
     resource,
     sequence,
     step,
+    told,
 )
 from bridge.store.tables.people import (
     access_log,
@@ -109,5 +110,6 @@ __all__ = [
     "sign_in",
     "silence",
     "step",
+    "told",
     "turned_away",
 ]
