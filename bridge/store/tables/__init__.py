@@ -47,6 +47,7 @@ from bridge.store.tables.people import (
     reveal,
     session,
     sign_in,
+    used_token,
 )
 from bridge.store.tables.work import (
     alert,
@@ -112,4 +113,5 @@ __all__ = [
     "step",
     "told",
     "turned_away",
+    "used_token",
 ]

@@ -1,4 +1,4 @@
-"""What a hub or partner says in words of its own, kept as content beside the step of the timeline."""
+"""What a hub or partner says in words of its own, kept as content; sessions that the identity provider ends."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_told_data_key_key", "told", ["data_key", "key"])
     op.create_index("ix_told_exchange", "told", ["exchange"])
+    op.add_column("session", sa.Column("provider_session", TEXT, nullable=True))
+    op.create_index("ix_session_provider_session", "session", ["provider_session"])
+    op.create_table(
+        "used_token",
+        sa.Column("token", TEXT, nullable=False),
+        sa.Column("until", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("token", name="pk_used_token"),
+    )
+    op.create_index("ix_used_token_until", "used_token", ["until"])
 
 
 def downgrade() -> None:
