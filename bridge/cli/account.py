@@ -72,6 +72,17 @@ def close(name: Name, config: Config = DEFAULT_CONFIG, json: Json = False) -> No
 
 
 @app.command()
+def logout(name: Name, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Log an account out everywhere, also one of an identity provider; it may log in again.
+
+    Example: bridge account logout anna
+    """
+    with open_store(config) as opened:
+        accounts.log_out_everywhere(opened.store, name, now=_now(), by=acting())
+    _print({"name": name, "loggedOut": True}, json)
+
+
+@app.command()
 def link(
     name: Name,
     config: Config = DEFAULT_CONFIG,

@@ -37,7 +37,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.mend import Actor, Mended, release, retry_event
 from bridge.store.events import EventFilter, list_events
 from bridge.store.rows import Direction, Event, EventState
-from bridge.store.timeline import steps_of
+from bridge.store.timeline import steps_of, told_at
 from bridge.web.console.documents import event_document, step_document
 
 app = typer.Typer(help="CloudEvents: list them, or show one with its attributes and steps.")
@@ -97,14 +97,17 @@ def show(
     """
     with open_store(config) as opened:
         event = opened.store.read_sync(lambda tx: _find(tx, id))
-        steps = opened.store.read_sync(lambda tx: steps_of(tx, event.exchange))
+        steps, told = opened.store.read_sync(
+            lambda tx: (steps_of(tx, event.exchange), told_at(tx, event.exchange))
+        )
         document = event_document(event)
         if json:
-            print_documents([document | {"steps": [step_document(step) for step in steps]}])
+            shown = [step_document(step, told=step.seq in told) for step in steps]
+            print_documents([document | {"steps": shown}])
             return
         print_facts(document)
         print_heading("Steps of its exchange")
-        print_steps(steps, opened.zone)
+        print_steps(steps, opened.zone, told=told)
 
 
 @app.command("open")

@@ -140,7 +140,7 @@ def show(
             exchange_document(exchange) | {"turn": document["turn"], "page": f"/exchanges/{exchange.key}"}
         )
         print_heading("Timeline")
-        print_steps(dossier.steps, opened.zone)
+        print_steps(dossier.steps, opened.zone, told=dossier.told)
         print_heading("Messages")
         messages = [
             (m.key, m.direction, m.state, m.action, m.message_id)

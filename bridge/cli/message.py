@@ -37,7 +37,7 @@ from bridge.flow.mend import Actor, Mended, replay, resend
 from bridge.flow.ping import Asked, Reached, ask_status
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import Direction, MessageState
-from bridge.store.timeline import steps_of
+from bridge.store.timeline import steps_of, told_at
 from bridge.web.console.documents import message_document, message_file_document, step_document
 from bridge.web.console.dossier import read_message_file
 from bridge.web.console.views import size_text
@@ -117,10 +117,12 @@ def show(
     """
     with open_store(config) as opened:
         message = opened.store.read_sync(lambda tx: find_message_named(tx, id))
-        file, steps = opened.store.read_sync(
-            lambda tx: (read_message_file(tx, message), steps_of(tx, message.exchange))
+        exchange = message.exchange
+        file, steps, told = opened.store.read_sync(
+            lambda tx: (read_message_file(tx, message), steps_of(tx, exchange), told_at(tx, exchange))
         )
-        document = message_file_document(file) | {"steps": [step_document(step) for step in steps]}
+        shown = [step_document(step, told=step.seq in told) for step in steps]
+        document = message_file_document(file) | {"steps": shown}
         if json:
             print_documents([document])
             return
@@ -142,7 +144,7 @@ def show(
         ]
         print_table(("time", "kind", "size", "sha256"), proofs, fold="sha256")
         print_heading("Steps of its exchange")
-        print_steps(steps, opened.zone)
+        print_steps(steps, opened.zone, told=told)
 
 
 @app.command("replay")

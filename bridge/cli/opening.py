@@ -16,7 +16,7 @@ from bridge.cli.message_keep import find_message_named
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts, print_heading, print_line, print_table, tell
-from bridge.flow.content import OpenedPart, Shown, Standing, Wire, open_event, open_message
+from bridge.flow.content import TOLD, OpenedEvent, OpenedPart, Shown, Standing, Wire, open_event, open_message
 from bridge.flow.mapping_folder import read_mapping_files
 from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.ids import Key
@@ -70,10 +70,15 @@ def open_event_named(opened: Opened, key: Key, *, reveal: bool, reason: str, jso
     shown = _shown(opened, key, reveal, reason)
     found = open_event(opened.store, _mappings(opened), key, shown=shown)
     if json:
-        print_documents([{**event_document(found.event), "body": _part_document(found.body)}])
+        print_documents([_event_parts(found)])
         return
     print_facts(event_document(found.event))
-    _print_parts([found.body])
+    _print_parts(found.parts)
+
+
+def _event_parts(found: OpenedEvent) -> dict[str, Any]:
+    body, *told = (_part_document(part) for part in found.parts)
+    return {**event_document(found.event), "body": body} | ({"told": told[0]} if told else {})
 
 
 def _shown(opened: Opened, key: Key, reveal: bool, reason: str) -> Shown:
@@ -160,11 +165,8 @@ def _line_document(line: Line) -> dict[str, Any]:
 def _print_parts(parts: Iterable[OpenedPart]) -> None:
     words = catalogue(Language.ENGLISH)
     for part in parts:
-        print_heading(
-            " ".join(
-                filter(None, (mask_bsn_beside_ids(part.content_id), part.content_type, size_text(part.size)))
-            )
-        )
+        title = words("open.told") if part.place == TOLD else mask_bsn_beside_ids(part.content_id)
+        print_heading(" ".join(filter(None, (title, part.content_type, size_text(part.size)))))
         if part.standing not in (Standing.OPENED, Standing.UNKNOWN):
             print_line(words(f"open.standing.{part.standing}"))
         for line in part.lines:

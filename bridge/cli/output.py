@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.hub.bsn import mask_bsn_beside_ids
+from bridge.told import without_told
 
 PIPE_WIDTH = 200
 """Columns of a table that does not go to a terminal."""
@@ -87,7 +88,7 @@ def cell(value: object) -> Text:
     what may show one comes as Text."""
     if isinstance(value, Text):
         return value
-    text = clean("" if value is None else mask_bsn_beside_ids(str(value)))
+    text = clean("" if value is None else mask_bsn_beside_ids(without_told(str(value))))
     return Text(text, style=TONES.get(text, ""))
 
 

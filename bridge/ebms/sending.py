@@ -17,7 +17,8 @@ from enum import Enum, StrEnum, auto
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.model import Kind, Message, Severity
 from bridge.ebms.outgoing import outgoing_message
-from bridge.ebms.peer_text import named_errors, peer_text
+from bridge.ebms.peer_text import named_errors, peer_text, told_errors
+from bridge.told import kept_apart, shown
 
 __all__ = [
     "AFTER_ATTEMPT",
@@ -47,6 +48,7 @@ __all__ = [
     "after_time",
     "outgoing_message",
     "plan",
+    "told_by",
 ]
 
 NEVER_SENT = "it was never sent: its TimeToLive ended before the first attempt"
@@ -318,6 +320,17 @@ def after_signal(state: Sending, signal: Signal, *, now: datetime) -> Acknowledg
     return Stay(reason=reason)
 
 
+def told_by(result: AttemptResult) -> str:
+    """What the partner said in words of its own that no reason repeats: content, to be kept as such."""
+    match result:
+        case Fault(text=text):
+            return kept_apart(peer_text(text, limit=1000))
+        case Signal(message=message):
+            return told_errors(message.error_list.errors) if message.error_list else ""
+        case _:
+            return ""
+
+
 def after_time(state: Sending, *, now: datetime) -> Retry | Wait | Failed | Expired:
     """What is due when a wait is over, and before every attempt: an attempt now, more waiting, or the end."""
     until = state.schedule.time_to_live
@@ -413,7 +426,7 @@ def _reason(kind: Result, result: AttemptResult) -> str:
         case NoContent(status=status) | Foreign(status=status) | HttpError(status=status):
             return f"{kind} (HTTP {status})"
         case Fault(status=status, text=text):
-            return f"{kind} (HTTP {status}): {peer_text(text)}"
+            return f"{kind} (HTTP {status}): {shown(peer_text(text))}"
         case Unreachable(reason=reason):
             return f"{kind}: {reason}"
         case Signal(message=message, receipt_faults=faults):

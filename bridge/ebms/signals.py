@@ -43,12 +43,13 @@ from bridge.ebms.model import (
     PartyId,
     Severity,
 )
-from bridge.ebms.peer_text import named_errors
+from bridge.ebms.peer_text import named_errors, told_errors
 from bridge.ebms.read import Received
 from bridge.ebms.receiving_model import CryptoOutcome, Ignore
 from bridge.ebms.sign import check_receipt
 from bridge.errors import SoapFault
 from bridge.ids import CpaId, MessageId
+from bridge.told import shown
 
 ROW = 26
 """Signals are judged after every row of the table."""
@@ -92,8 +93,13 @@ class FailsMessage:
 
     @property
     def reason(self) -> str:
-        """Codes and places; the peer's descriptions are free text and stay in the evidence."""
+        """Codes and places."""
         return "the partner refused the message: " + "; ".join(named_errors(self.errors))
+
+    @property
+    def told(self) -> str:
+        """The peer's descriptions, which are free text: content."""
+        return told_errors(self.errors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +178,7 @@ def judge_signal(
         case Kind.PONG if sent.kind is Kind.PING:
             return AnswersRequest(message_id=sent.message_id)
         case Kind.STATUS_RESPONSE if sent.kind is Kind.STATUS_REQUEST and message.status_response is not None:
-            status = message.status_response.message_status
+            status = shown(message.status_response.message_status)
             return AnswersRequest(message_id=sent.message_id, message_status=status)
     return Ignore(row=ROW, reason=f"{message.kind} is no answer to {sent.kind}")
 

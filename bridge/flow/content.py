@@ -1,8 +1,9 @@
 """One message or event opened: what went over the wire and what it held, masked as `mapping/masking.py` says.
 
 The header of an ebMS message is not about a person, so it is told field by field; free text of a peer in it is not
-shown. Of the parts the first one that is XML is walked along the structure of its message standard. A part that is no
-XML, too large, or not of a standard that a mapping knows, shows its size and kind only.
+shown there. What a peer said in words of its own about the message or event is a place of its own, `told`. Of the parts
+the first one that is XML is walked along the structure of its message standard. A part that is no XML, too large, or
+not of a standard that a mapping knows, shows its size and kind only.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from bridge.flow.seal import read_headers
 from bridge.hub.json import load_json
 from bridge.ids import Key
 from bridge.mapping.load import MappingSet
-from bridge.mapping.masking import NOTHING, Line, mask_json, mask_xml, program_for
+from bridge.mapping.masking import NOTHING, Kind, Line, form_of, mask_json, mask_xml, program_for
 from bridge.store.blobs import ContentPurged, blob_size, read_blob
 from bridge.store.events import get_event
 from bridge.store.messages import evidence_of, get_message, payloads_of
 from bridge.store.purge import left_of
 from bridge.store.rows import Event, Evidence, Message, Payload
+from bridge.store.timeline import steps_of, told_of
 from bridge.store.unit import Store
+from bridge.told import masked
 
 MAX_OPENED = 4 * 1024 * 1024
 """What is larger is not opened on a page or in a terminal: `bridge message evidence` exports it."""
@@ -57,8 +60,10 @@ SHOWN_HEADERS = frozenset(
 """HTTP headers that say nothing about a person; of the others the name is not shown either."""
 
 Shown = Mapping[str, Container[int]]
-"""Per place (`payload/0`, `body`) the numbers of the lines that are shown although they are masked."""
+"""Per place (`payload/0`, `body`, `told`) the numbers of the lines that are shown although they are masked."""
 NOTHING_SHOWN: Shown = {}
+TOLD = "told"
+"""The place of what a peer said of it in words of its own."""
 
 
 class Standing(StrEnum):
@@ -107,12 +112,14 @@ class OpenedMessage:
     message: Message
     wires: tuple[Wire, ...]
     parts: tuple[OpenedPart, ...]
+    """The last one may hold what the partner said of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedEvent:
     event: Event
-    body: OpenedPart
+    parts: tuple[OpenedPart, ...]
+    """Its body, and what the hub said of it when it said something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +129,15 @@ class _Read:
     message: Message
     evidence: tuple[tuple[Evidence, int, bytes | None], ...] = field(repr=False)
     payloads: tuple[tuple[Payload, bytes | None], ...] = field(repr=False)
+    told: tuple[Told, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a peer said in words of its own, and when."""
+
+    at: datetime
+    text: str = field(repr=False)
 
 
 def open_message(
@@ -131,13 +147,14 @@ def open_message(
     read = store.read_sync(lambda tx: _read(tx, key))
     parts = tuple(_part(mappings, read.message, payload, octets, shown) for payload, octets in read.payloads)
     wires = tuple(_wire(row, size, octets) for row, size, octets in read.evidence)
-    return OpenedMessage(message=read.message, wires=wires, parts=parts)
+    return OpenedMessage(message=read.message, wires=wires, parts=(*parts, *_told_part(read.told, shown)))
 
 
 def open_event(store: Store, mappings: MappingSet, key: Key, *, shown: Shown = NOTHING_SHOWN) -> OpenedEvent:
     """Waits for the store: call it from a thread. Raises NoSuchRow."""
-    event = store.read_sync(lambda tx: get_event(tx, key))
-    return OpenedEvent(event=event, body=_body(mappings, event, shown.get("body", NOTHING)))
+    event, told = store.read_sync(lambda tx: _read_event(tx, key))
+    body = _body(mappings, event, shown.get("body", NOTHING))
+    return OpenedEvent(event=event, parts=(body, *_told_part(told, shown)))
 
 
 def _read(tx: Connection, key: Key) -> _Read:
@@ -149,9 +166,22 @@ def _read(tx: Connection, key: Key) -> _Read:
     payloads = payloads_of(tx, key)[:MOST_PARTS]
     return _Read(
         message=message,
+        told=_told(tx, message.exchange, "message_id", message.message_id),
         evidence=tuple(evidence),
         payloads=tuple((row, _octets(tx, row.blob, row.size, left.payloads)) for row in payloads),
     )
+
+
+def _read_event(tx: Connection, key: Key) -> tuple[Event, tuple[Told, ...]]:
+    event = get_event(tx, key)
+    return event, _told(tx, event.exchange, "event_id", event.id)
+
+
+def _told(tx: Connection, exchange: Key, name: str, id: str) -> tuple[Told, ...]:
+    """What peers said at the steps that are about this message or event."""
+    told = told_of(tx, exchange)
+    steps = (step for step in steps_of(tx, exchange) if step.seq in told and step.detail.get(name) == id)
+    return tuple(Told(at=step.at, text=told[step.seq]) for step in steps)[:MOST_PARTS]
 
 
 def _octets(tx: Connection, blob: str, size: int, left: bool) -> bytes | None:
@@ -182,6 +212,31 @@ def _part(
         mapping=mapping,
         lines=lines,
     )
+
+
+def _told_part(told: tuple[Told, ...], shown: Shown) -> tuple[OpenedPart, ...]:
+    """Per text a line with its moment and the words that are no content, and a line with all of it, masked."""
+    if not told:
+        return ()
+    lines: list[Line] = []
+    for number, one in enumerate(told):
+        revealed = 2 * number + 1 in shown.get(TOLD, NOTHING)
+        at = f"{one.at:%Y-%m-%dT%H:%M:%SZ}"
+        lines += [
+            Line(number=2 * number, depth=0, kind=Kind.MEMBER, name=at, value=masked(one.text)),
+            Line(
+                number=2 * number + 1,
+                depth=1,
+                kind=Kind.TEXT,
+                name="",
+                privacy="",
+                form=None if revealed else form_of(one.text),
+                value=one.text if revealed else None,
+                revealed=revealed,
+            ),
+        ]
+    size = sum(len(one.text.encode()) for one in told)
+    return (OpenedPart(place=TOLD, standing=Standing.OPENED, size=size, lines=tuple(lines)),)
 
 
 def _lines(

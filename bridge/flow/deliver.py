@@ -191,7 +191,7 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
             contact = Unreached(reason=f"HTTP {answer.status}")
         result = read
     step = sending.after_attempt(outgoing.state(number), result, now=bridge.now())
-    await _carry_out(bridge, job, row, step)
+    await _carry_out(bridge, job, row, step, told=sending.told_by(result))
     return contact
 
 
@@ -322,23 +322,28 @@ def _judge_signal(
             return sending.Foreign(status=200)
 
 
-async def _carry_out(bridge: Bridge, job: Job, row: MessageRow, step: sending.Next) -> None:
+async def _carry_out(
+    bridge: Bridge, job: Job, row: MessageRow, step: sending.Next, *, told: str = ""
+) -> None:
+    """`told` is what the partner said in words of its own in this attempt: content."""
     match step:
         case sending.Wait(until=until, reason=reason):
-            await _again(bridge, job, row, until, reason)
+            await _again(bridge, job, row, until, reason, told)
         case sending.Retry(at=due, reason=reason):
-            await _again(bridge, job, row, due, reason)
+            await _again(bridge, job, row, due, reason, told)
         case sending.Acknowledged(reason=reason):
             await _end(bridge, job, row, MessageState.ACKNOWLEDGED, reason)
         case sending.Delivered(reason=reason):
             await _end(bridge, job, row, MessageState.DELIVERED, reason)
         case sending.Failed(reason=reason):
-            await _end(bridge, job, row, MessageState.FAILED, reason)
+            await _end(bridge, job, row, MessageState.FAILED, reason, told)
         case sending.Expired(reason=reason):
-            await _end(bridge, job, row, MessageState.EXPIRED, reason)
+            await _end(bridge, job, row, MessageState.EXPIRED, reason, told)
 
 
-async def _again(bridge: Bridge, job: Job, row: MessageRow, due: datetime, reason: str) -> None:
+async def _again(
+    bridge: Bridge, job: Job, row: MessageRow, due: datetime, reason: str, told: str = ""
+) -> None:
     now = bridge.now()
 
     def work(tx: Connection) -> None:
@@ -354,19 +359,22 @@ async def _again(bridge: Bridge, job: Job, row: MessageRow, due: datetime, reaso
                 what="message.waiting",
                 outcome="waiting",
                 detail={"message_id": row.message_id, "reason": reason},
+                told=told,
             )
 
     await bridge.store.write(work)
 
 
-async def _end(bridge: Bridge, job: Job, row: MessageRow, state: MessageState, reason: str) -> None:
+async def _end(
+    bridge: Bridge, job: Job, row: MessageRow, state: MessageState, reason: str, told: str = ""
+) -> None:
     now = bridge.now()
     good = state in (MessageState.ACKNOWLEDGED, MessageState.DELIVERED)
 
     def work(tx: Connection) -> None:
         finish_job(tx, job, at=now)
         if not good:
-            keep_failure(tx, row, state, what=f"message.{state.value}", reason=reason, at=now)
+            keep_failure(tx, row, state, what=f"message.{state.value}", reason=reason, told=told, at=now)
             return
         set_message_state(tx, row.key, state, at=now, reason=reason)
         add_step(

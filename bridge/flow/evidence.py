@@ -33,7 +33,7 @@ from bridge.store.chain import Journal, seals_of
 from bridge.store.messages import evidence_of, get_message, payloads_of
 from bridge.store.purge import left_of, purged_of
 from bridge.store.rows import Evidence, EvidenceKind, Message, Payload, Purged, Step
-from bridge.store.timeline import steps_of
+from bridge.store.timeline import steps_of, told_of
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 
@@ -46,6 +46,8 @@ class Dossier:
     evidence: tuple[tuple[Evidence, bytes | None], ...] = field(repr=False)
     payloads: tuple[tuple[Payload, bytes | None], ...] = field(repr=False)
     steps: tuple[Step, ...]
+    told: Mapping[int, str] = field(repr=False)
+    """Per number of a step what a peer said there in words of its own."""
     seals: Mapping[int, tuple[int, str]]
     """Per number of a step: its seal and its digest there."""
     purged: tuple[Purged, ...]
@@ -69,6 +71,7 @@ def gather_evidence(tx: Connection, key: Key) -> Dossier:
         evidence=tuple((row, _octets(tx, row.blob, left.wire(row))) for row in evidence_of(tx, key)),
         payloads=tuple((row, _octets(tx, row.blob, left.payloads)) for row in payloads_of(tx, key)),
         steps=steps,
+        told=told_of(tx, message.exchange),
         seals=seals_of(tx, Journal.STEP, [step.seq for step in steps]),
         purged=purged_of(tx, message.exchange),
     )
@@ -262,6 +265,7 @@ def _timeline(dossier: Dossier) -> list[dict[str, Any]]:
             "outcome": step.outcome,
             "detail": dict(step.detail),
             "by": step.by,
+            "told": dossier.told.get(step.seq),
             "seal": dossier.seals[step.seq][0] if step.seq in dossier.seals else None,
             "digest": dossier.seals[step.seq][1] if step.seq in dossier.seals else None,
         }

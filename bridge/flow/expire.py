@@ -78,5 +78,5 @@ def _end(tx: Connection, bridge: Bridge, endpoint: str, key: Key) -> tuple[Messa
         if was_sent(tx, row)
         else NEVER_SENT
     )
-    keep_failure(tx, row, MessageState.EXPIRED, what="message.expired", reason=reason, at=now)
+    keep_failure(tx, row, MessageState.EXPIRED, what="message.expired", reason=reason, told="", at=now)
     return row, reason

@@ -23,9 +23,12 @@ _log = get_logger()
 
 
 def keep_failure(
-    tx: Connection, row: Message, state: MessageState, *, what: str, reason: str, at: datetime
+    tx: Connection, row: Message, state: MessageState, *, what: str, reason: str, told: str, at: datetime
 ) -> None:
-    """Store that the message failed or expired, in the transaction that ends its delivery."""
+    """Store that the message failed or expired, in the transaction that ends its delivery.
+
+    `told` is what the partner said of it in words of its own: content.
+    """
     set_message_state(tx, row.key, state, at=at, reason=reason)
     add_step(
         tx,
@@ -40,6 +43,7 @@ def keep_failure(
             "error_code": ErrorCode.DELIVERY_FAILURE,
             "severity": severity_of(state, reason),
         },
+        told=told,
     )
     settle_exchange(tx, row.exchange, at=at)
 

@@ -22,6 +22,7 @@ from bridge.flow.sent import describe_sent, find_sent
 from bridge.flow.settle import Verdict, settle
 from bridge.flow.unseal import unseal
 from bridge.store.rows import Message
+from bridge.told import masked
 
 
 class Endpoint(Protocol):
@@ -79,7 +80,7 @@ async def post_once(
         return NotReached(reason=str(error))
     fault = read_fault(answer.body) if answer.body.strip() else None
     if fault is not None:
-        return NotTaken(reason=f"a SOAP fault (HTTP {answer.status}): {fault[1]}")
+        return NotTaken(reason=f"a SOAP fault (HTTP {answer.status}): {masked(fault[1])}")
     if not 200 <= answer.status < 300:
         return NotTaken(reason=f"HTTP {answer.status}")
     await _take_answer(bridge, line.agreement, row, answer)

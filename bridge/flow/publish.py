@@ -35,6 +35,7 @@ from bridge.store.jobs import finish_job, renew_lease, retry_job
 from bridge.store.keys import made_at
 from bridge.store.rows import Event, EventState, Job
 from bridge.store.timeline import add_step
+from bridge.told import kept_apart, shown
 
 KIND = "publish"
 
@@ -91,17 +92,17 @@ async def _offer(bridge: Bridge, job: Job, event: Event) -> Contact:
             await _accepted(bridge, job, event, interactie_id, alarm)
         case contract.AlreadyEnded(outcome=end):
             await _ended(bridge, job, event, end)
-        case contract.NotTaken(retry_after=wait, reason=reason):
-            await _wait(bridge, job, event, EventState.CREATED, reason, wait)
-        case contract.OutcomeUnknown(reason=reason, retry_after=wait):
-            await _wait(bridge, job, event, EventState.UNKNOWN, reason, wait)
+        case contract.NotTaken(retry_after=wait, reason=reason, told=told):
+            await _wait(bridge, job, event, EventState.CREATED, reason, wait, told)
+        case contract.OutcomeUnknown(reason=reason, retry_after=wait, told=told):
+            await _wait(bridge, job, event, EventState.UNKNOWN, reason, wait, told)
         case contract.Conflict():
             reason = "the hub says that it knows this id; its status is asked"
             await _wait(bridge, job, event, EventState.UNKNOWN, reason, None)
-        case contract.Refused(reason=reason):
-            await _stop(bridge, job, event, EventState.REFUSED, reason)
-        case TokenRefused(reason=reason) | ChannelFault(reason=reason):
-            await _wait(bridge, job, event, EventState.CREATED, reason, _CHANNEL_HELD)
+        case contract.Refused(reason=reason, told=told):
+            await _stop(bridge, job, event, EventState.REFUSED, reason, told)
+        case TokenRefused(reason=reason, told=told) | ChannelFault(reason=reason, told=told):
+            await _wait(bridge, job, event, EventState.CREATED, reason, _CHANNEL_HELD, told)
     return _contact(bridge, outcome)
 
 
@@ -146,13 +147,13 @@ async def _apply_status(bridge: Bridge, job: Job, event: Event, status: contract
             else:
                 reason = alarm or _overdue(bridge, event)
                 await _wait(bridge, job, event, EventState.OFFERED, reason, None)
-        case contract.NoAnswerYet(reason=reason, retry_after=wait):
-            await _wait(bridge, job, event, event.state, reason, wait)
+        case contract.NoAnswerYet(reason=reason, retry_after=wait, told=told):
+            await _wait(bridge, job, event, event.state, reason, wait, told)
         case contract.NotFound():
             reason = "the hub accepted this event and no longer knows it"
             await _wait(bridge, job, event, event.state, reason, _CHANNEL_HELD)
-        case TokenRefused(reason=reason) | ChannelFault(reason=reason):
-            await _wait(bridge, job, event, event.state, reason, _CHANNEL_HELD)
+        case TokenRefused(reason=reason, told=told) | ChannelFault(reason=reason, told=told):
+            await _wait(bridge, job, event, event.state, reason, _CHANNEL_HELD, told)
         case contract.Ok() | contract.Functional() | contract.Technical():
             await _ended(bridge, job, event, status)
 
@@ -187,7 +188,8 @@ async def _ended(
         case contract.Ok():
             await _done(bridge, job, event)
         case contract.Functional(fout=fout):
-            await _stop(bridge, job, event, EventState.ERROR, f"FUNCTIONEEL: {fout}")
+            reason = f"FUNCTIONEEL: {shown(fout)}"
+            await _stop(bridge, job, event, EventState.ERROR, reason, kept_apart(fout))
         case contract.Technical(fout=fout):
             await _offer_as_new(bridge, job, event, fout)
 
@@ -217,7 +219,7 @@ async def _done(bridge: Bridge, job: Job, event: Event) -> None:
     metrics.offer_ended(hub_name(bridge), "ok")
 
 
-async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reason: str) -> None:
+async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reason: str, told: str) -> None:
     """The hub says no for good: a person decides what happens next.
 
     What it refuses for its content is told to the sender where the mapping says so (SOH-73). An offer that it will
@@ -237,6 +239,7 @@ async def _stop(bridge: Bridge, job: Job, event: Event, state: EventState, reaso
             what="event.refused",
             outcome="failed",
             detail={"event_id": event.id, "reason": reason},
+            told=told,
         )
         answered = keep_answer(tx, reply, at=now)
         settle_exchange(tx, event.exchange, at=now)
@@ -254,9 +257,10 @@ async def _offer_as_new(bridge: Bridge, job: Job, event: Event, fout: str) -> No
     again = offer_again(read_structured(event.body), id=str(bridge.new_uuid()))
     key = bridge.new_key()
     due = now + _backed_off(job, bridge, event, EventState.CREATED, None)
+    reason = f"TECHNISCH: {shown(fout)}"
 
     def work(tx: Connection) -> None:
-        set_event_state(tx, event.key, EventState.ERROR, at=now, reason=f"TECHNISCH: {fout}")
+        set_event_state(tx, event.key, EventState.ERROR, at=now, reason=reason)
         add_event(
             tx,
             Event(
@@ -284,9 +288,10 @@ async def _offer_as_new(bridge: Bridge, job: Job, event: Event, fout: str) -> No
             side="hub",
             what="event.offer_again",
             outcome="waiting",
-            detail={"event_id": event.id, "new_event_id": again.id, "reason": f"TECHNISCH: {fout}"},
+            detail={"event_id": event.id, "new_event_id": again.id, "reason": reason},
+            told=kept_apart(fout),
         )
-        retry_job(tx, job, due=due, reason=f"TECHNISCH: {fout}", at=now, subject_key=key)
+        retry_job(tx, job, due=due, reason=reason, at=now, subject_key=key)
 
     await bridge.store.write(work)
     _log.warning("event.offer_again", event_id=event.id, new_event_id=again.id)
@@ -300,6 +305,7 @@ async def _wait(
     state: EventState,
     reason: str | None,
     wait: timedelta | None,
+    told: str = "",
 ) -> None:
     now = bridge.now()
     due = now + _backed_off(job, bridge, event, state, wait)
@@ -319,6 +325,7 @@ async def _wait(
                 what="event.waiting",
                 outcome="waiting",
                 detail={"event_id": event.id, "reason": reason},
+                told=told,
             )
         retry_job(tx, job, due=due, reason=reason or "in progress at the hub", at=now)
 

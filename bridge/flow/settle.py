@@ -6,7 +6,7 @@ it means is decided inside the transaction, by the state that the message has th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -49,6 +49,8 @@ class Effect:
     outcome: str
     state: MessageState | None = None
     reason: str | None = None
+    told: str = field(default="", repr=False)
+    """What the partner said in words of its own: content."""
 
 
 async def settle(
@@ -72,7 +74,9 @@ def keep_verdict(
     _keep_signal(tx, row, verdict, octets, headers, at)
     if effect.state is MessageState.FAILED:
         finish_jobs_about(tx, kind=DELIVER, subject_key=key, at=at)
-        keep_failure(tx, row, effect.state, what=effect.what, reason=effect.reason or "", at=at)
+        keep_failure(
+            tx, row, effect.state, what=effect.what, reason=effect.reason or "", told=effect.told, at=at
+        )
         return effect
     add_step(
         tx,
@@ -110,12 +114,13 @@ def _effect(verdict: Verdict, current: MessageRow) -> Effect:
             return Effect(
                 what="request.answered", outcome="ok", state=MessageState.ACKNOWLEDGED, reason=status
             )
-        case judgement.FailsMessage(reason=reason) if not is_settled(current):
+        case judgement.FailsMessage(reason=reason, told=told) if not is_settled(current):
             return Effect(
                 what="message.refused_by_partner",
                 outcome="failed",
                 state=MessageState.FAILED,
                 reason=reason,
+                told=told,
             )
         case judgement.Acknowledges(flags=flags) if not is_settled(current):
             return Effect(

@@ -14,6 +14,7 @@ from typing import Final
 from bridge.errors import EventRejected
 from bridge.hub.bsn import mask_bsn, mask_bsn_in
 from bridge.hub.json import Json, Parsed, parse_json
+from bridge.told import is_plain, masked, shown
 
 MAX_TEXT: Final = 500
 MAX_DETAILS: Final = 50
@@ -121,6 +122,24 @@ def problem_texts(answer: Answer) -> tuple[str, ...]:
             texts += _listed(info.get("validatiefouten"))
     texts += _listed(members.get("errors")) + _listed(members.get("validatiefouten"))
     return tuple(clean(text) for text in texts[:MAX_DETAILS])
+
+
+def status_told(answer: Answer) -> str:
+    """The status, with what everybody may read of the first text of a refusal."""
+    texts = problem_texts(answer)
+    return f"status {answer.status}: {shown(texts[0])}" if texts else f"status {answer.status}"
+
+
+def status_masked(answer: Answer) -> str:
+    """As `status_told`, word by word: for questions in which nothing about a person was asked."""
+    texts = problem_texts(answer)
+    return f"status {answer.status}: {masked(texts[0])}" if texts else f"status {answer.status}"
+
+
+def told_by(answer: Answer) -> str:
+    """What a refusal says in words of its own that is content; empty when everybody may read all of it."""
+    texts = problem_texts(answer)
+    return "" if len(texts) < 2 and all(map(is_plain, texts)) else "; ".join(texts)
 
 
 def _listed(value: Json) -> list[str]:

@@ -19,6 +19,8 @@ from bridge.hub.answers import (
     find_text,
     problem_texts,
     retry_after,
+    status_told,
+    told_by,
 )
 from bridge.hub.dialect import SOH_1, Dialect
 from bridge.hub.json import Json
@@ -70,6 +72,8 @@ class OutcomeUnknown:
 
     reason: str
     retry_after: timedelta | None = None
+    told: str = field(default="", repr=False)
+    """Here and below: what the hub says in words of its own, which is content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +82,16 @@ class NotTaken:
 
     reason: str
     retry_after: timedelta | None = None
+    told: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The hub will not take these bytes, ever: to the operator. `details` are the hub's own words, masked."""
+    """The hub will not take these bytes, ever: to the operator. `details` are the hub's own words, one by one."""
 
     reason: str
-    details: tuple[str, ...] = ()
+    details: tuple[str, ...] = field(default=(), repr=False)
+    told: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +110,9 @@ class Ok:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Functional:
-    """The content cannot be processed: no automatic new offer (SOH-73)."""
+    """The content cannot be processed: no automatic new offer (SOH-73). `fout` is content: it may quote it."""
 
-    fout: str
+    fout: str = field(repr=False)
     info: Json = field(default=None, repr=False)
     note: str | None = None
     """What had to be guessed in reading the answer."""
@@ -116,7 +122,7 @@ class Functional:
 class Technical:
     """A failure that says nothing about the content: a new offer later (SOH-74)."""
 
-    fout: str
+    fout: str = field(repr=False)
     info: Json = field(default=None, repr=False)
     note: str | None = None
 
@@ -137,6 +143,7 @@ class NoAnswerYet:
 
     reason: str
     retry_after: timedelta | None = None
+    told: str = field(default="", repr=False)
 
 
 OfferOutcome: TypeAlias = (
@@ -157,16 +164,20 @@ def after_offer(
     if status in (200, 201, 202):
         return _after_success(answer, event_id, dialect)
     if status in (401, 403):
-        return TokenRefused(reason=_reason(answer), status=status)
+        return TokenRefused(reason=_reason(answer), status=status, told=told_by(answer))
     if status == 409:
         return Conflict(details=problem_texts(answer))
     if status in _NOT_TAKEN:
-        return NotTaken(reason=_reason(answer), retry_after=retry_after(answer, now=now))
+        return NotTaken(
+            reason=_reason(answer), retry_after=retry_after(answer, now=now), told=told_by(answer)
+        )
     if is_channel_fault(status):
-        return ChannelFault(reason=_channel_reason(answer))
+        return ChannelFault(reason=_channel_reason(answer), told=told_by(answer))
     if 400 <= status < 500:
-        return Refused(reason=_reason(answer), details=problem_texts(answer))
-    return OutcomeUnknown(reason=_reason(answer), retry_after=retry_after(answer, now=now))
+        return Refused(reason=_reason(answer), details=problem_texts(answer), told=told_by(answer))
+    return OutcomeUnknown(
+        reason=_reason(answer), retry_after=retry_after(answer, now=now), told=told_by(answer)
+    )
 
 
 def after_status(
@@ -186,12 +197,12 @@ def after_status(
     if status == 404:
         return NotFound()
     if status in (401, 403):
-        return TokenRefused(reason=_reason(answer), status=status)
+        return TokenRefused(reason=_reason(answer), status=status, told=told_by(answer))
     if status == 410:
         return InProgress(alarm="the hub no longer keeps the status of this interaction")
     if is_channel_fault(status) or (400 <= status < 500 and status not in _NOT_TAKEN):
-        return ChannelFault(reason=_channel_reason(answer))
-    return NoAnswerYet(reason=_reason(answer), retry_after=retry_after(answer, now=now))
+        return ChannelFault(reason=_channel_reason(answer), told=told_by(answer))
+    return NoAnswerYet(reason=_reason(answer), retry_after=retry_after(answer, now=now), told=told_by(answer))
 
 
 def poll_delay(attempt: int, jitter: float) -> timedelta:
@@ -271,9 +282,7 @@ def _read_error(result: Mapping[str, Json]) -> Functional | Technical:
 
 
 def _reason(answer: Answer) -> str:
-    texts = problem_texts(answer)
-    told = f"status {answer.status}: {texts[0]}" if texts else f"status {answer.status}"
-    return f"{_meaning(answer.status)} ({told})"
+    return f"{_meaning(answer.status)} ({status_told(answer)})"
 
 
 def _meaning(status: int) -> str:

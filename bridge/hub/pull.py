@@ -17,8 +17,8 @@ from bridge.hub.answers import (
     find_object,
     find_parsed,
     find_text,
-    problem_texts,
     retry_after,
+    status_masked,
 )
 from bridge.hub.dialect import SOH_1, Dialect, PullNames
 from bridge.hub.event import Event, write_time
@@ -230,8 +230,7 @@ def _failure(answer: Answer | NoAnswer, now: datetime) -> PullFailed | TokenRefu
         return PullFailed(reason=answer.reason)
     if 200 <= answer.status < 300:
         return None
-    texts = problem_texts(answer)
-    reason = f"status {answer.status}: {texts[0]}" if texts else f"status {answer.status}"
+    reason = status_masked(answer)
     if answer.status in (401, 403):
         return TokenRefused(reason=reason, status=answer.status)
     if is_channel_fault(answer.status):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _CHANNEL_FAULTS: Final = frozenset({404, 405, 406, 407, 410, 421, 426, 451})
@@ -14,6 +14,8 @@ class TokenRefused:
 
     reason: str
     status: int = 401
+    told: str = field(default="", repr=False)
+    """Here and below: what the hub says in words of its own, which is content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,7 @@ class ChannelFault:
     """The address or the settings are wrong: hold the channel and tell the operator."""
 
     reason: str
+    told: str = field(default="", repr=False)
 
 
 def is_channel_fault(status: int) -> bool:

@@ -19,6 +19,7 @@ from urllib.parse import urlencode, urlsplit
 from bridge.errors import ConfigError, EventRejected
 from bridge.hub.answers import Answer, NoAnswer, clean, find_object, find_text, retry_after
 from bridge.hub.json import Json, load_json
+from bridge.told import masked
 
 _TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _MAX_LIFETIME: Final = timedelta(hours=6)
@@ -166,9 +167,10 @@ class _Slot:
 
 
 def _refusal(answer: Answer, members: Mapping[str, Json], now: datetime) -> NoToken:
-    code = clean(find_text(members, ("error",)) or f"status {answer.status}")
+    code = masked(clean(find_text(members, ("error",)) or "")) or f"status {answer.status}"
     description = find_text(members, ("error_description", "detail"))
-    reason = f"the token endpoint refused: {code}" + (f" ({clean(description)})" if description else "")
+    told = f" ({masked(clean(description))})" if description else ""
+    reason = f"the token endpoint refused: {code}{told}"
     permanent = 400 <= answer.status < 500 and answer.status not in (408, 425, 429)
     return NoToken(reason=reason, permanent=permanent, retry_after=retry_after(answer, now=now))
 

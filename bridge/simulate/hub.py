@@ -298,6 +298,7 @@ class Hub:
 def _failure(fault: Fault) -> web.Response:
     headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
     body = {"type": "about:blank", "title": "Storing", "status": fault.status}
+    body |= {"detail": fault.detail} if fault.detail else {}
     return web.json_response(
         body, status=fault.status, headers=headers, content_type="application/problem+json"
     )

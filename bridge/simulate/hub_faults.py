@@ -36,6 +36,8 @@ class Fault:
     status: int = 503
     retry_after: str | None = None
     seconds: float = 0.0
+    detail: str = ""
+    """What the problem document says of it."""
 
 
 @dataclass(slots=True, kw_only=True)

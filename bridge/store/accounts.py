@@ -81,6 +81,23 @@ def end_sessions(tx: Connection, account: Key, *, but: str | None = None) -> Non
     tx.execute(gone if but is None else gone.where(_session.token != but))
 
 
+def sessions_from(
+    tx: Connection, issuer: str, *, subject: str | None, provider_session: str | None
+) -> tuple[tuple[Session, Account], ...]:
+    """The sessions of whom this identity provider vouches: of one person, from one session there, or both.
+
+    A session of which the provider told no session of its own may be any of that person's.
+    """
+    ours = [_account.key == _session.account, _account.issued_by == issuer]
+    if subject is not None:
+        ours.append(_account.subject == subject)
+    if provider_session is not None:
+        same = _session.provider_session == provider_session
+        ours.append(same if subject is None else same | _session.provider_session.is_(None))
+    found = fetch(tx, Session, select(tables.session).where(*ours).order_by(_session.at))
+    return tuple((session, get_account(tx, session.account)) for session in found)
+
+
 def forget_sessions(tx: Connection, *, before: datetime) -> None:
     """Remove the sessions that ended before this moment."""
     tx.execute(delete(tables.session).where(_session.until < before))

@@ -23,7 +23,7 @@ from bridge.store.keys import first_key
 from bridge.store.query import add, add_unless_there, fetch, values_of
 from bridge.store.retention import WIRE, Due, NeededUntil, Retention, is_due
 from bridge.store.rows import Content, Evidence, JobState, Purged, PurgedResource, PurgeRun, Resource
-from bridge.store.timeline import add_step
+from bridge.store.timeline import add_step, drop_told
 
 _message, _payload, _evidence = tables.message.c, tables.payload.c, tables.evidence.c
 
@@ -163,6 +163,7 @@ def _remove_payloads(tx: Connection, exchange: Key, at: datetime) -> _Gone:
     query = select(_payload.blob).where(_payload.message == _message.key, _message.exchange == exchange)
     tx.execute(delete(tables.person_index).where(tables.person_index.c.exchange == exchange))
     drop_references(tx, exchange)
+    drop_told(tx, exchange)
     return _drop_blobs(tx, list(tx.scalars(query)), at)
 
 
@@ -202,6 +203,8 @@ def _is_needed(tx: Connection, sha256: str) -> bool:
 def _remove_events(tx: Connection, exchange: Key, _at: datetime) -> _Gone:
     """The bodies; the context attributes stay in the row."""
     events = list_events(tx, EventFilter(exchange=exchange), limit=1000)
+    # A peer may quote an event as well as a message.
+    drop_told(tx, exchange)
     row = tables.event.c
     tx.execute(update(tables.event).where(row.exchange == exchange).values(body=b"", data_key=None))
     return _Gone(

@@ -16,9 +16,11 @@ from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.blobs import reseal_blob
 from bridge.store.query import fetch, values_of
-from bridge.store.rows import Event, Resource
-from bridge.store.sealed_rows import seal_row
+from bridge.store.rows import Event, Resource, Told
+from bridge.store.sealed_rows import SEALED, seal_row
 from bridge.store.sealing import Sealer, newest_number
+
+_ROWS: dict[Table, type[Any]] = {tables.event: Event, tables.resource: Resource, tables.told: Told}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ def begin_rotation(tx: Connection, sealer: Sealer, *, at: datetime) -> int:
 def stale_places(tx: Connection) -> Iterator[Stale]:
     """Where to call `find_stale`."""
     older = range(2, newest_number(tx))
-    for table in (tables.blob, tables.event, tables.resource):
+    for table in (tables.blob, *SEALED):
         for number in (None, *older):
             yield Stale(table=table, data_key=number)
 
@@ -63,10 +65,8 @@ def reseal(tx: Connection, place: Stale, key: str) -> None:
     """Encrypt one of them under the newest data key."""
     if place.table is tables.blob:
         reseal_blob(tx, key)
-    elif place.table is tables.event:
-        _reseal_row(tx, tables.event, Event, Key(key))
     else:
-        _reseal_row(tx, tables.resource, Resource, Key(key))
+        _reseal_row(tx, place.table, _ROWS[place.table], Key(key))
 
 
 def _is_stale(place: Stale) -> tuple[ColumnElement[bool], ...]:

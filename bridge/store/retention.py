@@ -17,8 +17,9 @@ from bridge.store.rows import Content, EvidenceKind, Exchange, ExchangeState, Me
 NeededUntil = Callable[[Message], datetime]
 """Until when the octets of a message may be needed, to repeat it or to recognise a duplicate (DK-92, DK-96)."""
 
-WIRE = (EvidenceKind.RECEIVED, EvidenceKind.SENT)
-"""The evidence that holds content. Signals hold none, so they stay: they prove what was acknowledged."""
+WIRE = (EvidenceKind.RECEIVED, EvidenceKind.SENT, EvidenceKind.ERROR)
+"""The evidence that holds content: an error of a partner may quote it. Other signals hold none, so they stay: they
+prove what was acknowledged."""
 
 _exchange, _message = tables.exchange.c, tables.message.c
 _MOST = 1000

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Table, select
 
 from bridge.errors import StoreUnavailable
 from bridge.store import tables
-from bridge.store.rows import Event, Resource
+from bridge.store.rows import Event, Resource, Told
 
 OPTION = "bridge_sealer"
 """The execution option under which a connection carries the sealer of its Store."""
 
-SEALED: tuple[Table, ...] = (tables.event, tables.resource)
+SEALED: tuple[Table, ...] = (tables.event, tables.resource, tables.told)
 """Their column `body` is encrypted, and bound to the row's key."""
 
 
@@ -80,7 +80,7 @@ def check_in_the_clear(tx: Connection) -> None:
 
 
 _ANY_KEY = select(tables.data_key.c.number).limit(1)
-_NAMES: Mapping[type, str] = {Event: "event", Resource: "resource"}
+_NAMES: Mapping[type, str] = {Event: "event", Resource: "resource", Told: "told"}
 
 
 def _sealer(tx: Connection) -> RowSealer | None:

@@ -1,11 +1,11 @@
-"""Browsers that were sent to the identity provider; each comes back at most once."""
+"""Browsers that were sent to the identity provider, and its tokens that count once."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
 from bridge.store import tables
-from bridge.store.query import add, fetch
+from bridge.store.query import add, add_unless_there, fetch
 from bridge.store.rows import SignIn
 
 _row = tables.sign_in.c
@@ -27,3 +27,10 @@ def take_sign_in(tx: Connection, state: str, *, now: datetime) -> SignIn | None:
     if found is None or tx.execute(delete(tables.sign_in).where(_row.state == state)).rowcount != 1:
         return None
     return found
+
+
+def use_token(tx: Connection, digest: str, *, until: datetime, now: datetime) -> bool:
+    """Write down that a token was used; what is too old to count is forgotten. False when it was used before."""
+    row = tables.used_token.c
+    tx.execute(delete(tables.used_token).where(row.until <= now))
+    return add_unless_there(tx, tables.used_token, {"token": digest, "until": until}, unique=("token",))

@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import fetch, transaction_bounds
-from bridge.store.rows import Side, Step, StepOutcome
+from bridge.store.query import add, fetch, transaction_bounds
+from bridge.store.rows import Side, Step, StepOutcome, Told
 
 NOTHING: Mapping[str, str] = {}
 _ADD = insert(tables.step)
@@ -25,8 +25,12 @@ def add_step(
     outcome: StepOutcome | str,
     detail: Mapping[str, str] = NOTHING,
     by: str = "bridge",
+    told: str = "",
 ) -> int:
-    """Add a line and return its number. `detail` holds ids and rules, never content of a message."""
+    """Add a line and return its number. `detail` holds ids and rules, never content of a message.
+
+    `told` is what a peer said in words of its own: it is kept beside the line as content is.
+    """
     values = {
         "exchange": exchange,
         "at": at,
@@ -38,13 +42,33 @@ def add_step(
     }
     added = tx.execute(_ADD, values).inserted_primary_key
     assert added is not None
-    return int(added[0])
+    seq = int(added[0])
+    if told:
+        add(tx, tables.told, Told(key=Key(str(seq)), exchange=exchange, body=told))
+    return seq
 
 
 def steps_of(tx: Connection, exchange: Key) -> tuple[Step, ...]:
     """In the order of adding."""
     row = tables.step.c
     return fetch(tx, Step, select(tables.step).where(row.exchange == exchange).order_by(row.seq))
+
+
+def told_at(tx: Connection, exchange: Key) -> frozenset[int]:
+    """The numbers of the steps beside which words of a peer are kept."""
+    row = tables.told.c
+    return frozenset(int(key) for key in tx.scalars(select(row.key).where(row.exchange == exchange)))
+
+
+def told_of(tx: Connection, exchange: Key) -> dict[int, str]:
+    """The words of peers, by the number of their step, in that order. Content."""
+    found = fetch(tx, Told, select(tables.told).where(tables.told.c.exchange == exchange))
+    return {int(told.key): told.body for told in sorted(found, key=lambda told: int(told.key))}
+
+
+def drop_told(tx: Connection, exchange: Key) -> None:
+    """Remove the words of peers."""
+    tx.execute(delete(tables.told).where(tables.told.c.exchange == exchange))
 
 
 def last_seq(tx: Connection) -> int:

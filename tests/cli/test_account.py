@@ -33,7 +33,7 @@ def test_unknown_role_is_wrong_use(shell: Any, store: Any) -> None:
     assert shell.run("account", "add", "anna", "--role", "king") == 2
 
 
-@pytest.mark.parametrize("verb", [["reset"], ["close"], ["link"], ["role", "--role", "viewer"]])
+@pytest.mark.parametrize("verb", [["reset"], ["close"], ["logout"], ["link"], ["role", "--role", "viewer"]])
 def test_unknown_account_is_a_failure_that_says_what_to_type(shell: Any, store: Any, verb: list[str]) -> None:
     assert shell.run("account", verb[0], "nobody", *verb[1:]) == 1
     assert "bridge account list" in shell.err
@@ -50,11 +50,14 @@ def test_every_change_of_an_account_is_audited(shell: Any, store: Any) -> None:
     shell.run("account", "role", "anna", "--role", "privacy")
     shell.run("account", "reset", "anna")
     shell.run("account", "link", "anna")
+    shell.run("account", "logout", "anna")
     shell.run("account", "close", "anna")
     shell.run("audit", "list", "--json", "--target", "anna")
     lines = shell.documents()[::-1]
     actions = [line["action"] for line in lines]
-    assert actions == [f"account.{word}" for word in ("added", "changed", "reset", "link", "closed")]
+    assert actions == [
+        f"account.{word}" for word in ("added", "changed", "reset", "link", "logged_out", "closed")
+    ]
     assert {line["way"] for line in lines} == {"command"}
     assert all(line["who"].endswith("(command)") for line in lines)
 

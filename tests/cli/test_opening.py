@@ -10,7 +10,9 @@ import pytest
 
 from bridge.store import tables
 from bridge.store.audit import AuditFilter, list_audit
+from bridge.store.events import get_event
 from bridge.store.persons import index_person
+from bridge.store.timeline import add_step
 from bridge.store.unit import Store
 from bridge.web.console.reveals import MOST_SEARCHES
 
@@ -47,6 +49,50 @@ def test_opened_message_is_a_document_for_scripts(shell: Any, seed: Any) -> None
     (document,) = shell.documents()
     assert document["parts"][0]["place"] == "payload/0"
     assert "999900092" not in shell.out
+
+
+@pytest.fixture
+def refused(seed: Any, store: Store) -> Any:
+    """An event that the hub refused in words that quote a person."""
+    key = seed(0)[2]
+    event = store.read_sync(lambda tx: get_event(tx, key))
+    detail = {"event_id": event.id, "reason": "FUNCTIONEEL: …"}
+    store.write_sync(
+        lambda tx: add_step(
+            tx,
+            exchange=event.exchange,
+            at=event.at,
+            side="hub",
+            what="event.refused",
+            outcome="failed",
+            detail=detail,
+            told="Proefpersoon is onbekend",
+        )
+    )
+    return event
+
+
+@pytest.mark.parametrize("command", [("exchange", "show"), ("event", "show")])
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_that_a_peer_said_something_is_shown_and_not_what(
+    shell: Any, refused: Any, command: tuple[str, str], json: tuple[str, ...]
+) -> None:
+    key = refused.key if command[0] == "event" else refused.exchange
+    assert shell.run(*command, key, *json) == 0
+    assert "told" in shell.out
+    assert "onbekend" not in shell.out
+
+
+def test_what_a_peer_said_is_opened_masked_and_revealed_with_a_reason(
+    shell: Any, refused: Any, lines: Any
+) -> None:
+    assert shell.run("event", "open", refused.key) == 0
+    assert "••• is onbekend" in shell.out
+    assert "Proefpersoon" not in shell.out
+    assert shell.run("event", "open", refused.key, "--reveal", "--reason", "hub asks", "--json") == 0
+    (document,) = shell.documents()
+    assert [line["value"] for line in document["told"]["lines"]][1] == "Proefpersoon is onbekend"
+    assert [line.reason for line in lines("content.revealed")] == ["hub asks"]
 
 
 def test_revealing_takes_a_reason_and_is_written_down(shell: Any, seed: Any, event: str, lines: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from bridge.config import AgreementLimits
 from bridge.demo import CPA_ID
@@ -15,6 +16,7 @@ from bridge.pki import Pki
 from bridge.simulate import Profile
 from bridge.simulate.envelope import read_envelope
 from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
+from bridge.store.timeline import told_of
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.outgoing import send_out
@@ -131,6 +133,26 @@ async def test_a_500_with_a_fault_is_retried_and_its_text_is_shown(world: World)
     await world.work(seconds=30)
     await world.settled()
     assert [m.state for m in world.messages()] == [MessageState.ACKNOWLEDGED]
+
+
+@pytest.mark.rule("DK-113")
+async def test_a_fault_that_quotes_the_message_is_kept_as_content_alone(world: World) -> None:
+    async def faulting(request, body):  # type: ignore[no-untyped-def]
+        fault = (
+            '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><soap:Fault>'
+            "<faultcode>soap:Server</faultcode><faultstring>Jan Proefpersoon is onbekend</faultstring>"
+            "</soap:Fault></soap:Body></soap:Envelope>"
+        )
+        return web.Response(status=500, text=fault, content_type="text/xml")
+
+    world.partner._answer = faulting  # type: ignore[method-assign]
+    await send_out(world)
+    await world.work()
+    (message,) = world.messages()
+    told = world.bridge.store.read_sync(lambda tx: told_of(tx, message.exchange))
+    assert list(told.values()) == ["Jan Proefpersoon is onbekend"]
+    assert "(HTTP 500): …" in str(message.reason)
+    assert not [step for step in world.steps() if "Proefpersoon" in str(step)]
 
 
 @pytest.mark.rule("DK-18")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Connection, select
 
 from bridge.simulate import FaultKind, Where
+from bridge.store import tables
 from bridge.store.rows import EventState, ExchangeState
+from bridge.store.timeline import told_of
 from tests.flow.conftest import World
 
 LONG = 3600.0
@@ -106,6 +109,59 @@ async def test_a_functional_error_goes_to_the_operator_and_is_not_offered_again(
     assert exchange.state is ExchangeState.ATTENTION
     assert exchange.reason is not None
     assert "FUNCTIONEEL" in exchange.reason
+
+
+QUOTED = "Jan Proefpersoon, Dorpsstraat 1, is geen bekende ontvanger"
+"""What a sloppy hub says: words of the message."""
+
+
+@pytest.mark.rule("SOH-73")
+@pytest.mark.parametrize("kind", ["FUNCTIONEEL", "TECHNISCH"])
+async def test_what_the_hub_says_of_an_error_is_kept_as_content_alone(
+    world: World, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.hub.reject("*", type_fout=kind, fout=QUOTED, times=1)
+    await report(world)
+    await settle(world)
+    assert words_of_peers(world) == [QUOTED]
+    assert quoting(world) == ["told"]
+    printed = capsys.readouterr()
+    assert "Proefpersoon" not in printed.out + printed.err
+
+
+@pytest.mark.rule("SOH-76")
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500])
+async def test_what_the_hub_says_when_it_does_not_take_an_offer_is_kept_as_content_alone(
+    world: World, status: int
+) -> None:
+    world.hub.fail(FaultKind.STATUS, where=Where.EVENTS, status=status, detail=QUOTED)
+    await report(world)
+    await world.work()
+    assert words_of_peers(world) == [f"Storing; {QUOTED}"]
+    assert quoting(world) == ["told"]
+    assert any("status" in step.detail.get("reason", "") for step in world.steps())
+
+
+def words_of_peers(world: World) -> list[str]:
+    [exchange] = world.exchanges()
+    return list(world.bridge.store.read_sync(lambda tx: told_of(tx, exchange.key)).values())
+
+
+def quoting(world: World) -> list[str]:
+    """The tables in which the words of the hub stand, in any column."""
+
+    def work(tx: Connection) -> list[str]:
+        return [
+            table.name
+            for table in tables.metadata.sorted_tables
+            if any(
+                "is geen bekende ontvanger" in str(value)
+                for row in tx.execute(select(table))
+                for value in row
+            )
+        ]
+
+    return world.bridge.store.read_sync(work)
 
 
 @pytest.mark.rule("SOH-04", "SOH-51", "SOH-74")

@@ -16,6 +16,7 @@ from bridge.ids import MessageId
 from bridge.pki import Pki
 from bridge.simulate import Profile
 from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
+from bridge.store.timeline import told_of
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.letters import Letter, adder, post, receipt, setter, write, write_signal
@@ -364,6 +365,27 @@ async def test_an_error_is_never_answered_with_an_error(world: World) -> None:
         assert b"ErrorList" not in answer.body
     await world.work()
     assert world.partner.signals == []
+
+
+async def test_what_a_partner_says_of_an_error_is_kept_as_content_alone(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.partner.misconduct.dropped = 1
+    row = await send_out(world)
+    await world.work()
+    quoted = "geen dossier van Jan Proefpersoon"
+    errors = (Error(code="ValueNotRecognized", location="Proefpersoon", description=quoted),)
+    listed = ErrorList(errors=errors, highest_severity="Error")
+    letter = write_signal(world, Kind.MESSAGE_ERROR, ref_to=row.message_id, error_list=listed)
+    assert (await post(world, letter)).status == 204
+    (message,) = world.messages()
+    assert message.reason == "the partner refused the message: ValueNotRecognized at …"
+    told = world.bridge.store.read_sync(lambda tx: told_of(tx, message.exchange))
+    assert list(told.values()) == [f"ValueNotRecognized at Proefpersoon: {quoted}"]
+    printed = capsys.readouterr()
+    assert "Proefpersoon" not in printed.out + printed.err
+    assert not [step for step in world.steps() if "Proefpersoon" in str(step)]
+    assert not [exchange for exchange in world.exchanges() if "Proefpersoon" in str(exchange.reason)]
 
 
 @pytest.mark.rule("DK-121")

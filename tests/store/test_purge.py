@@ -45,7 +45,7 @@ from bridge.store.rows import (
     Payload,
     PurgeRun,
 )
-from bridge.store.timeline import steps_of
+from bridge.store.timeline import add_step, steps_of, told_at, told_of
 from bridge.store.unit import Store
 
 DAY = timedelta(days=1)
@@ -163,6 +163,47 @@ def test_the_octets_are_gone_from_the_database(world: World) -> None:
 
     left = world.store.read_sync(lambda tx: tx.scalar(select(func.count()).select_from(tables.chunk)))
     assert left == 1
+
+
+@pytest.mark.parametrize("content", [Content.PAYLOAD, Content.EVENT])
+def test_what_a_peer_said_goes_with_what_it_may_quote(world: World, content: Content) -> None:
+    case, other = world.write(), world.write()
+    for one in (case, other):
+        key, at = one.exchange.key, world.make.now
+        world.store.write_sync(
+            lambda tx, key=key, at=at: add_step(
+                tx, exchange=key, at=at, side="hub", what="event.refused", outcome="failed", told="Fictief"
+            )
+        )
+    world.make.later(days=11)
+    world.store.write_sync(
+        lambda tx: hold_exchange(tx, other.exchange.key, by="someone", reason="test", at=world.make.now)
+    )
+    world.purge(content)
+
+    assert world.store.read_sync(lambda tx: told_at(tx, case.exchange.key)) == frozenset()
+    assert list(world.store.read_sync(lambda tx: told_of(tx, other.exchange.key)).values()) == ["Fictief"]
+    assert "event.refused" in [
+        s.what for s in world.store.read_sync(lambda tx: steps_of(tx, case.exchange.key))
+    ]
+
+
+def test_the_error_of_a_partner_goes_since_it_may_quote_the_message(world: World) -> None:
+    case = world.write()
+
+    def work(tx: Any) -> str:
+        blob, _ = put_blob(tx, b"an error that quotes")
+        kept = Evidence(
+            message=case.message.key, kind=EvidenceKind.ERROR, headers="", blob=blob, at=world.make.now
+        )
+        add_evidence(tx, kept)
+        return blob
+
+    blob = world.store.write_sync(work)
+    world.make.later(days=11)
+    world.purge()
+
+    assert not world.is_there(blob)
 
 
 def test_the_acknowledgment_stays(world: World) -> None:

@@ -9,14 +9,16 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from bridge.errors import ConfigError, StoreUnavailable
-from bridge.ids import Oin
+from bridge.ids import Key, Oin
 from bridge.store import tables
 from bridge.store.blobs import CHUNK, blob_size, put_blob, read_blob
 from bridge.store.events import add_event, find_event, get_event
 from bridge.store.persons import find_by_person, index_person
 from bridge.store.rekey import begin_rotation, find_stale, reseal, stale_places
 from bridge.store.resources import find_resource, put_resource, versions_of
+from bridge.store.sealed_rows import SEALED
 from bridge.store.sealing import MasterKeys, name_of
+from bridge.store.timeline import add_step, told_of
 from bridge.store.unit import Store
 
 SECRET = b'{"bsn":"999900092","naam":"Fictief"}'
@@ -55,6 +57,21 @@ def put(store: Store, make: Any, body: str = SECRET.decode(), at: Any = None) ->
     )
 
 
+def say(store: Store, make: Any, exchange: Key) -> None:
+    """A peer quotes the secret in words of its own."""
+    store.write_sync(
+        lambda tx: add_step(
+            tx,
+            exchange=exchange,
+            at=make.now,
+            side="hub",
+            what="event.refused",
+            outcome="failed",
+            told=SECRET.decode(),
+        )
+    )
+
+
 def rotate(store: Store, make: Any) -> None:
     assert store.sealer is not None
     sealer = store.sealer
@@ -68,7 +85,7 @@ def rotate(store: Store, make: Any) -> None:
 
 def numbers_in_use(store: Store) -> set[int | None]:
     def work(tx: Any) -> set[int | None]:
-        found = (tx.scalars(select(t.c.data_key)) for t in (tables.blob, tables.event, tables.resource))
+        found = (tx.scalars(select(t.c.data_key)) for t in (tables.blob, *SEALED))
         return {number for numbers in found for number in numbers}
 
     return store.read_sync(work)
@@ -78,6 +95,7 @@ def test_no_content_can_be_read_in_the_tables(sealed: Store, make: Any) -> None:
     event = make.event(body=SECRET)
     sealed.write_sync(lambda tx: (put_blob(tx, SECRET), add_event(tx, event)))
     put(sealed, make)
+    say(sealed, make, event.exchange)
 
     assert not [value for value in everything_in(sealed) if "999900092" in value or "Fictief" in value]
 
@@ -190,6 +208,7 @@ def test_content_from_before_the_encryption_stays_readable_and_is_encrypted_by_a
     address, _ = plain.write_sync(lambda tx: put_blob(tx, SECRET))
     plain.write_sync(lambda tx: add_event(tx, event))
     put(plain, make)
+    say(plain, make, event.exchange)
     plain.close()
     store = open_store(url, masters=MASTERS)
     assert store.read_sync(lambda tx: read_blob(tx, address)) == SECRET
@@ -198,6 +217,8 @@ def test_content_from_before_the_encryption_stays_readable_and_is_encrypted_by_a
 
     assert store.read_sync(lambda tx: read_blob(tx, address)) == SECRET
     assert store.read_sync(lambda tx: get_event(tx, event.key)) == event
+    told = store.read_sync(lambda tx: told_of(tx, event.exchange))
+    assert list(told.values()) == [SECRET.decode()]
     assert numbers_in_use(store) == {3}
     assert not [value for value in everything_in(store) if "999900092" in value]
 

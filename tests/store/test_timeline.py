@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from bridge.ids import Key
 from bridge.store.engines import RefusedByStore
 from bridge.store.rows import Side, Step, StepOutcome
-from bridge.store.timeline import add_step, last_seq, steps_of, steps_since
+from bridge.store.timeline import add_step, last_seq, steps_of, steps_since, told_at, told_of
 from bridge.store.unit import Store
 
 
@@ -35,6 +35,17 @@ def test_a_step_comes_back_as_it_went_in(store: Store, make: Any) -> None:
         by="operator anna",
     )
     assert store.read_sync(lambda tx: steps_of(tx, exchange)) == (expected,)
+
+
+def test_what_a_peer_said_is_kept_beside_its_step_and_not_in_it(store: Store, make: Any) -> None:
+    exchange = make.key()
+
+    seqs = [add(store, make, exchange, told=text) for text in ("eerst", "", "dan")]
+
+    assert store.read_sync(lambda tx: told_of(tx, exchange)) == {seqs[0]: "eerst", seqs[2]: "dan"}
+    assert store.read_sync(lambda tx: told_at(tx, exchange)) == {seqs[0], seqs[2]}
+    assert store.read_sync(lambda tx: told_of(tx, make.key())) == {}
+    assert not [step for step in store.read_sync(lambda tx: steps_of(tx, exchange)) if "eerst" in str(step)]
 
 
 def test_steps_stand_in_the_order_of_adding_though_the_clock_stepped_back(store: Store, make: Any) -> None:

@@ -33,6 +33,7 @@ from bridge.store.rows.messages import (
     Side,
     Step,
     StepOutcome,
+    Told,
 )
 from bridge.store.rows.people import (
     Access,
@@ -120,6 +121,7 @@ __all__ = [
     "Silence",
     "Step",
     "StepOutcome",
+    "Told",
     "TurnedAway",
 ]
 

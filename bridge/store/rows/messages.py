@@ -267,6 +267,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a peer said in words of its own when a step was taken. It may quote a message, so it is content."""
+
+    key: Key
+    """The number of the step."""
+    exchange: Key
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceHead:
     """What must be known of a version of a resource to decide on access, without its content."""
 

@@ -133,6 +133,8 @@ class Session:
     at: datetime
     seen_at: datetime
     until: datetime
+    provider_session: str | None = field(default=None, repr=False)
+    """SHA-256 of the session at the identity provider (`sid`) from which it came, hex, where the provider told one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

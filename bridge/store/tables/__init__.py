@@ -36,6 +36,7 @@ from bridge.store.tables.messages import (
     resource,
     sequence,
     step,
+    told,
 )
 from bridge.store.tables.people import (
     access_log,
@@ -46,6 +47,7 @@ from bridge.store.tables.people import (
     reveal,
     session,
     sign_in,
+    used_token,
 )
 from bridge.store.tables.work import (
     alert,
@@ -109,5 +111,7 @@ __all__ = [
     "sign_in",
     "silence",
     "step",
+    "told",
     "turned_away",
+    "used_token",
 ]

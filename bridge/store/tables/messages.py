@@ -231,6 +231,17 @@ step = Table(
     sqlite_autoincrement=True,
 )
 
+told = Table(
+    "told",
+    metadata,
+    Column("key", TEXT, primary_key=True),
+    Column("exchange", TEXT, nullable=False),
+    Column("body", TEXT, nullable=False),
+    Column("data_key", Integer),
+    Index(None, "data_key", "key"),
+    Index(None, "exchange"),
+)
+
 resolution = Table(
     "resolution",
     metadata,

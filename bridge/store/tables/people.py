@@ -97,8 +97,10 @@ session = Table(
     Column("at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("until", Moment, nullable=False),
+    Column("provider_session", TEXT),
     Index(None, "account"),
     Index(None, "until"),
+    Index(None, "provider_session"),
 )
 
 sign_in = Table(
@@ -109,6 +111,14 @@ sign_in = Table(
     Column("nonce", TEXT, nullable=False),
     Column("verifier", TEXT, nullable=False),
     Column("back", TEXT, nullable=False),
+    Column("until", Moment, nullable=False),
+    Index(None, "until"),
+)
+
+used_token = Table(
+    "used_token",
+    metadata,
+    Column("token", TEXT, primary_key=True),
     Column("until", Moment, nullable=False),
     Index(None, "until"),
 )

@@ -24,6 +24,7 @@ from bridge.store.accounts import (
     find_session,
     forget_sessions,
     get_account,
+    sessions_from,
     take_link,
     touch_session,
 )
@@ -31,8 +32,9 @@ from bridge.store.audit import add_audit
 from bridge.store.keys import KeyMaker
 from bridge.store.reveals import end_reveals
 from bridge.store.rows import Account, AccountState, Audit, Role, Session
+from bridge.store.signins import use_token
 from bridge.store.unit import Store
-from bridge.web.console.identity import Person, SignInRefused
+from bridge.web.console.identity import LoggedOut, Person, SignInRefused
 from bridge.web.console.passwords import (
     ONE_TIME,
     hash_password,
@@ -134,16 +136,40 @@ def open_for_person(
             at=now,
             role_given=person.role,
         )
-    return open_session(tx, account, now=now, lifetime=lifetime)
+    there = digest_of(person.session) if person.session is not None else None
+    return open_session(tx, account, now=now, lifetime=lifetime, there=there)
 
 
-def open_session(tx: Connection, account: Account, *, now: datetime, lifetime: Lifetime) -> Opened:
-    """A new session with a fresh token, and a line of audit."""
+def end_for_provider(tx: Connection, issuer: str, told: LoggedOut, *, now: datetime) -> int | None:
+    """Log out whom the identity provider logged out; how many sessions ended. None: the token was used before."""
+    used = digest_of(f"{issuer} {told.id}")
+    if not use_token(tx, used, until=told.counts_until, now=now):
+        return None
+    there = digest_of(told.session) if told.session is not None else None
+    found = sessions_from(tx, issuer, subject=told.subject, provider_session=there)
+    for session, account in found:
+        end_session(tx, session.token)
+        end_reveals(tx, session.token)
+        audit(tx, who=account.name, role=account.role, action="login.ended", at=now, by="identity provider")
+    return len(found)
+
+
+def open_session(
+    tx: Connection, account: Account, *, now: datetime, lifetime: Lifetime, there: str | None = None
+) -> Opened:
+    """A new session with a fresh token, and a line of audit. `there`: digest of the session at the provider."""
     token = secrets.token_urlsafe(32)
     forget_sessions(tx, before=now)
     add_session(
         tx,
-        Session(token=digest_of(token), account=account.key, at=now, seen_at=now, until=now + lifetime.most),
+        Session(
+            token=digest_of(token),
+            account=account.key,
+            at=now,
+            seen_at=now,
+            until=now + lifetime.most,
+            provider_session=there,
+        ),
     )
     change_account(tx, account.key, failures=0, locked_until=None, seen_at=now)
     audit(tx, who=account.name, role=account.role, action="login.done", at=now)
@@ -263,6 +289,17 @@ def close_account(store: Store, name: str, *, now: datetime, by: str) -> None:
         change_account(tx, account.key, state=AccountState.CLOSED, password=None, link=None, link_until=None)
         end_sessions(tx, account.key)
         audit(tx, who=by, role="", way="command", action="account.closed", target=name, at=now)
+
+    store.write_sync(work)
+
+
+def log_out_everywhere(store: Store, name: str, *, now: datetime, by: str) -> None:
+    """End every session of an account. Raises ConfigError."""
+
+    def work(tx: Connection) -> None:
+        account = _named(tx, name)
+        end_sessions(tx, account.key)
+        audit(tx, who=by, role="", way="command", action="account.logged_out", target=name, at=now)
 
     store.write_sync(work)
 

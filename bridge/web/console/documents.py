@@ -1,7 +1,8 @@
 """Rows of the store as JSON documents: the same for the console's API and for `--json` on the command line.
 
-Content is never in them: of a payload and of an event's body the size and the digest. A partner may name its messages
-after a person all the same, so that every text is looked through for numbers of people.
+Content is never in them: of a payload and of an event's body the size and the digest, of what a peer said in words of
+its own that it said something. A partner may name its messages after a person all the same, so that every text is
+looked through for numbers of people.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from typing import Any
 from bridge.flow.causes import Cause
 from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.store.rows import Access, Audit, Event, Exchange, Job, Message, Step
+from bridge.told import without_told
 from bridge.web.console.dossier import Dossier, MessageFile
 from bridge.web.console.turn import whose_turn
 from bridge.web.console.views import utc_text
@@ -42,7 +44,7 @@ def dossier_document(dossier: Dossier) -> Document:
     return {
         **exchange_document(dossier.exchange),
         "turn": whose_turn(dossier.exchange, messages, dossier.events),
-        "steps": [step_document(step) for step in dossier.steps],
+        "steps": [step_document(step, told=step.seq in dossier.told) for step in dossier.steps],
         "messages": [message_file_document(file) for file in dossier.messages],
         "events": [event_document(event) for event in dossier.events],
         "related": [exchange_document(other) for other in dossier.related],
@@ -50,7 +52,8 @@ def dossier_document(dossier: Dossier) -> Document:
     }
 
 
-def step_document(step: Step) -> Document:
+def step_document(step: Step, *, told: bool) -> Document:
+    """`told`: words of a peer are kept beside it, for who opens the message or event."""
     return _shown(
         {
             "seq": step.seq,
@@ -60,6 +63,7 @@ def step_document(step: Step) -> Document:
             "outcome": step.outcome,
             "detail": dict(step.detail),
             "by": step.by,
+            "told": told,
         }
     )
 
@@ -218,7 +222,7 @@ def _shown(document: Document) -> Document:
 def _look_through(value: Any) -> Any:
     if isinstance(value, dict):
         return _shown(value)
-    return mask_bsn_beside_ids(value) if type(value) is str else value
+    return mask_bsn_beside_ids(without_told(value)) if type(value) is str else value
 
 
 def _optional(at: datetime | None) -> str | None:

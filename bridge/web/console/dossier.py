@@ -25,7 +25,7 @@ from bridge.store.rows import (
     Resolution,
     Step,
 )
-from bridge.store.timeline import last_seq, steps_of
+from bridge.store.timeline import last_seq, steps_of, told_at
 
 MOST = 100
 """At most so many messages and as many events of one exchange are shown."""
@@ -46,6 +46,8 @@ class Dossier:
 
     exchange: Exchange
     steps: tuple[Step, ...]
+    told: frozenset[int]
+    """The numbers of the steps beside which words of a peer are kept."""
     messages: tuple[MessageFile, ...]
     events: tuple[Event, ...]
     related: tuple[Exchange, ...]
@@ -70,6 +72,7 @@ def find_dossier(tx: Connection, key: Key) -> Dossier | None:
     return Dossier(
         exchange=exchange,
         steps=steps_of(tx, key),
+        told=told_at(tx, key),
         messages=tuple(read_message_file(tx, message) for message in reversed(messages[:MOST])),
         events=tuple(reversed(events[:MOST])),
         related=related_exchanges(tx, key),

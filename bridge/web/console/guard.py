@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from bridge.log import get_logger
 from bridge.store.rows import Account, Role
 from bridge.web.console.accounts import find_visitor
-from bridge.web.console.rights import Right
+from bridge.web.console.rights import OPEN, Right
 from bridge.web.console.settings import SETTINGS, ConsoleOptions
 from bridge.web.console.state import NOW, STORE
 from bridge.web.console.visitor import (
@@ -95,7 +95,10 @@ def guards(
 
     @web.middleware
     async def know_visitor(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Who is asking; a browser that is not logged in gets a token for its forms."""
+        """Who is asking; a browser that is not logged in gets a token for its forms. A machine has no business with
+        either."""
+        if _is_signed(request, rights):
+            return await handler(request)
         visitor, fresh = await _visitor(request)
         request[VISITOR] = visitor
         response = await handler(request)
@@ -106,7 +109,7 @@ def guards(
     @web.middleware
     async def check_right(request: web.Request, handler: Handler) -> web.StreamResponse:
         visitor, right = visitor_of(request), _right(request, rights)
-        if right is not Right.ANYONE:
+        if right not in OPEN:
             if visitor.role is None:
                 raise _ask_to_log_in(request)
             if visitor.must_choose and right is not Right.SELF:
@@ -118,7 +121,8 @@ def guards(
     @web.middleware
     async def check_form(request: web.Request, handler: Handler) -> web.StreamResponse:
         """What changes something must come from a form of this visitor on one of our own pages."""
-        if request.method not in SAFE and request.match_info.http_exception is None:
+        known = request.match_info.http_exception is None
+        if request.method not in SAFE and known and not _is_signed(request, rights):
             if not _is_from_here(request):
                 raise web.HTTPForbidden
             token = (await request.post()).get(FORM_FIELD)
@@ -171,6 +175,12 @@ def _vouched(account: Account, settings: ConsoleOptions) -> bool:
     if account.issued_by is None:
         return settings.local
     return settings.oidc is not None and account.issued_by == settings.oidc.issuer
+
+
+def _is_signed(request: web.Request, rights: RightsOfRoutes) -> bool:
+    """Whether the caller proves itself by a token in the call, which its handler judges."""
+    resource = request.match_info.route.resource
+    return resource is not None and rights.get((request.method, resource.canonical)) is Right.SIGNED
 
 
 def _right(request: web.Request, rights: RightsOfRoutes) -> Right:

@@ -1,4 +1,5 @@
-"""What an identity provider says of a person, and whether to believe it (OpenID Connect Core 1.0, section 3.1.3.7).
+"""What an identity provider says of a person, and whether to believe it (OpenID Connect Core 1.0, section 3.1.3.7;
+OpenID Connect Back-Channel Logout 1.0, section 2.6).
 
 Pure: keys, nonce and clock come in. The library checks the signature; everything else is checked here, against our
 clock. A fault names the check that failed, never what stood in the token.
@@ -23,6 +24,9 @@ MAX_TOKEN: Final = 64 * 1024
 SKEW: Final = timedelta(seconds=60)
 LONGEST_SUBJECT: Final = 255
 LONGEST_NAME: Final = 64
+LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_COUNTS: Final = timedelta(minutes=10)
+"""So long after it was made a logout token counts; the specification has them end after minutes as well."""
 _PUBLIC: Final = frozenset({"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"})
 
 
@@ -65,6 +69,18 @@ class Person:
     subject: str
     name: str
     role: Role
+    session: str | None = field(default=None, repr=False)
+    """The session at the provider (`sid`), where it tells one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedOut:
+    """What a logout token says: who, from which session there (at least one is known), and the token's own id."""
+
+    subject: str | None
+    session: str | None = field(repr=False)
+    id: str = field(repr=False)
+    counts_until: datetime
 
 
 def read_keys(document: object) -> Mapping[str, AllowedPublicKeys]:
@@ -102,19 +118,59 @@ def read_person(
     token: str, *, keys: Mapping[str, AllowedPublicKeys], options: OidcOptions, nonce: str, now: datetime
 ) -> Person:
     """Who this ID token is about. Raises SignInRefused."""
-    claims = _verified(token, keys, options)
+    claims = _verified(token, keys, options, require=("sub",))
     _check_audience(claims, options.client_id)
     _check_times(claims, options.fresh, now)
     said = claims.get("nonce")
     if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
         raise SignInRefused("token", "the nonce is not the one that was sent")
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
+    subject = _id_in(claims, "sub")
+    if subject is None:
         raise SignInRefused("token", "the token names nobody")
     role = role_of(claims, options.roles)
     if role is None:
         raise SignInRefused("role", "none of the roles of console.oidc fits")
-    return Person(subject=subject, name=_name(claims, options.name_claim), role=role)
+    name = _name(claims, options.name_claim)
+    return Person(subject=subject, name=name, role=role, session=_id_in(claims, "sid"))
+
+
+def read_logout(
+    token: str, *, keys: Mapping[str, AllowedPublicKeys], options: OidcOptions, now: datetime
+) -> LoggedOut:
+    """Whom this logout token logs out. Raises SignInRefused. That it was used before is for the caller to know."""
+    _check_type(token)
+    claims = _verified(token, keys, options, require=("jti", "events"))
+    _check_audience(claims, options.client_id)
+    _check_times(claims, None, now)
+    made = _moment(claims, "iat")
+    if made is None or now.timestamp() - made > LOGOUT_COUNTS.total_seconds():
+        raise SignInRefused("token", "the logout token was made too long ago")
+    if "nonce" in claims:
+        raise SignInRefused("token", "the token has a nonce, as no logout token has")
+    events = claims.get("events")
+    if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+        raise SignInRefused("token", "the token tells of no logout")
+    subject, session, id = (_id_in(claims, name) for name in ("sub", "sid", "jti"))
+    if id is None or (subject is None and session is None):
+        raise SignInRefused("token", "the logout token names nobody, or has no id")
+    until = now + LOGOUT_COUNTS + 2 * SKEW
+    return LoggedOut(subject=subject, session=session, id=id, counts_until=until)
+
+
+def _check_type(token: str) -> None:
+    """A token that says that it is of another kind is no logout token, whatever else it says."""
+    key_id_of(token)
+    kind = jwt.get_unverified_header(token).get("typ", "JWT")
+    if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in ("jwt", "logout+jwt"):
+        raise SignInRefused("token", "the token is of another kind")
+
+
+def _id_in(claims: Mapping[str, Any], name: str) -> str | None:
+    """None when it is not there. Raises SignInRefused when it is no id."""
+    found = claims.get(name)
+    if found is not None and (not isinstance(found, str) or not 0 < len(found) <= LONGEST_SUBJECT):
+        raise SignInRefused("token", f"the token has no usable {name}")
+    return found
 
 
 def role_of(claims: Mapping[str, Any], rules: Sequence[RoleRule]) -> Role | None:
@@ -128,7 +184,9 @@ def role_of(claims: Mapping[str, Any], rules: Sequence[RoleRule]) -> Role | None
     return None
 
 
-def _verified(token: str, keys: Mapping[str, AllowedPublicKeys], options: OidcOptions) -> Mapping[str, Any]:
+def _verified(
+    token: str, keys: Mapping[str, AllowedPublicKeys], options: OidcOptions, *, require: tuple[str, ...]
+) -> Mapping[str, Any]:
     key_id = key_id_of(token)
     if key_id not in keys:
         raise SignInRefused("token", "the key of the token is not known")
@@ -139,7 +197,7 @@ def _verified(token: str, keys: Mapping[str, AllowedPublicKeys], options: OidcOp
             algorithms=list(ALGORITHMS),
             issuer=options.issuer,
             options={
-                "require": ["exp", "iat", "iss", "aud", "sub"],
+                "require": ["exp", "iat", "iss", "aud", *require],
                 "verify_aud": False,
                 "verify_exp": False,
                 "verify_nbf": False,

@@ -150,7 +150,7 @@ async def _event_page(
         page="exchanges",
         event=opened.event,
         record=event_view(opened.event, lens, tries=tries.get(key, 0)),
-        parts=[part_page(opened.body, lens)] if may_see else [],
+        parts=[part_page(part, lens) for part in opened.parts] if may_see else [],
         self_href=f"/events/{key}",
         **_about(request, grants, problem),
     )

@@ -41,7 +41,7 @@ LONGEST = 4096
 
 async def begin(request: web.Request) -> web.StreamResponse:
     """Send the browser to the provider."""
-    provider = _provider(request)
+    provider = provider_of(request)
     if request.method != "GET":
         raise web.HTTPMethodNotAllowed(request.method, ["GET"])
     state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
@@ -89,7 +89,7 @@ async def come_back(request: web.Request) -> web.StreamResponse:
 
 async def _open(request: web.Request) -> tuple[Opened, str]:
     provider, settings, store, now = (
-        _provider(request),
+        provider_of(request),
         request.app[SETTINGS],
         request.app[STORE],
         request.app[NOW](),
@@ -136,14 +136,15 @@ async def log_out_there(request: web.Request) -> web.Response:
 
     A page and no redirect: the policy of our own pages lets a form lead nowhere else.
     """
-    url = await _provider(request).log_out_url(back=_home(request) + "/login")
+    url = await provider_of(request).log_out_url(back=_home(request) + "/login")
     response = page(request, "signed_out.html", page="login", there=url or "")
     if url is not None:
         response.headers["Refresh"] = f"0; url={url}"
     return response
 
 
-def _provider(request: web.Request) -> Provider:
+def provider_of(request: web.Request) -> Provider:
+    """Raises HTTPNotFound where the settings name none."""
     found = request.app.get(PROVIDER)
     if found is None:
         raise web.HTTPNotFound

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from bridge.ebms.model import Message, Party, Reference
 from bridge.ebms.peer_text import peer_text
-from bridge.flow.content import OpenedPart, Standing, Wire
+from bridge.flow.content import TOLD, OpenedPart, Standing, Wire
 from bridge.mapping.masking import Kind, Line, may_be_shown
+from bridge.told import shown, shown_error
 from bridge.web.console.views import AsItIs, Fact, Lens, Moment, size_text
 
 DEEPEST = 12
@@ -62,13 +63,17 @@ def part_page(part: OpenedPart, lens: Lens) -> PartPage:
     lines = tuple(_line(line, lens) for line in part.lines)
     return PartPage(
         place=part.place,
-        title=f"{part.content_id} · {part.content_type}".strip(" ·"),
+        title=lens.words("open.told") if part.place == TOLD else _title(part),
         standing=part.standing,
         size=size_text(part.size),
         mapping=part.mapping or "",
         lines=lines,
         choices=tuple(_choices(part, lines, lens)),
     )
+
+
+def _title(part: OpenedPart) -> str:
+    return f"{part.content_id} · {part.content_type}".strip(" ·")
 
 
 def _line(line: Line, lens: Lens) -> LineView:
@@ -163,7 +168,7 @@ def _answers(message: Message, lens: Lens) -> Iterator[tuple[str, str | None]]:
         yield "proof", lens.words("header.proof", n=len(message.acknowledgment.references))
     if message.error_list:
         told = (
-            " ".join(filter(None, (error.code, f"({error.severity})", error.location)))
+            f"{shown_error(error.code, error.location)} ({shown(error.severity)})"
             for error in message.error_list.errors[:10]
         )
         yield "errors", "; ".join(told)
@@ -171,7 +176,7 @@ def _answers(message: Message, lens: Lens) -> Iterator[tuple[str, str | None]]:
         yield "about", message.status_request.ref_to_message_id
     if message.status_response:
         yield "about", message.status_response.ref_to_message_id
-        yield "status", message.status_response.message_status
+        yield "status", shown(message.status_response.message_status)
 
 
 def _references(message: Message) -> Iterable[Reference]:

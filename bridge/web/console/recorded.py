@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from re import Pattern
 
+from bridge.told import without_told
 from bridge.web.console.text import Catalogue
 
 SENTENCES: Mapping[str, Pattern[str]] = {
@@ -59,6 +60,7 @@ _OF_THE_HUB = ("FUNCTIONEEL", "TECHNISCH")
 
 def meaning_of(text: str, words: Catalogue) -> str:
     """What a recorded reason means, in the words of the reader; empty when no clause of it is known."""
+    text = without_told(text)
     whole = _meaning(text, words)
     if whole:
         return whole

@@ -8,6 +8,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.hub.bsn import mask_bsn_beside_ids
+from bridge.told import without_told
 from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.recorded import is_ours, meaning_of
 from bridge.web.console.settings import SETTINGS
@@ -27,8 +28,9 @@ STATIC_TYPES = {
 
 
 def _shown(value: object) -> object:
-    """What a page puts down. A partner may name its messages after a person: no number of one stands on a page."""
-    return mask_bsn_beside_ids(value) if type(value) is str else value
+    """What a page puts down. A partner may name its messages after a person: no number of one stands on a page, and no
+    words of a peer that were recorded in a reason before they were kept as content."""
+    return mask_bsn_beside_ids(without_told(value)) if type(value) is str else value
 
 
 class Renderer:

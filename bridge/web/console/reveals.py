@@ -33,7 +33,7 @@ MOST_SEARCHES = 30
 REVEALED, REVEAL_REFUSED, EXPORTED = "content.revealed", "content.reveal_refused", "evidence.exported"
 SEARCHED, SEARCH_REFUSED = "person.searched", "person.search_refused"
 
-_ASKED = re.compile(r"(payload/\d{1,4}|body)/(all|\d{1,4})", re.ASCII)
+_ASKED = re.compile(r"(payload/\d{1,4}|body|told)/(all|\d{1,4})", re.ASCII)
 _keys = KeyMaker()
 
 

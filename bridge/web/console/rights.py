@@ -14,6 +14,8 @@ class Right(StrEnum):
 
     ANYONE = "anyone"
     """Also without logging in: the login page and the style sheet."""
+    SIGNED = "signed"
+    """A machine that proves itself by a signed token in the call: there is no session, and no form of ours."""
     SELF = "self"
     """Logged in, also before the first password was chosen: one's own account."""
     LOOK = "look"
@@ -34,6 +36,9 @@ class Right(StrEnum):
     """See who did and saw what."""
 
 
+OPEN = frozenset({Right.ANYONE, Right.SIGNED})
+"""Asked of nobody that is logged in."""
+
 _SEE = {Right.SELF, Right.LOOK, Right.CONTENT}
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
@@ -48,6 +53,6 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
 
 def may(role: Role | None, right: Right) -> bool:
     """Whether someone with this role, or nobody (None), has the right."""
-    if right is Right.ANYONE:
+    if right in OPEN:
         return True
     return role is not None and right in RIGHTS[role]

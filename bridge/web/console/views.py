@@ -179,13 +179,20 @@ class StepView:
     """What it means, where the title does not say it all."""
     href: str = ""
     """Where what was sent or received in this step is opened."""
+    told: bool = False
+    """Words of a peer are kept beside it; they stand at `href`."""
 
 
 NOWHERE: Mapping[str, str] = {}
 
 
-def steps_of(steps: Iterable[Step], lens: Lens, opened: Mapping[str, str] = NOWHERE) -> tuple[StepView, ...]:
-    """`opened` says per MessageId and event id where it is opened."""
+NOT_TOLD: Collection[int] = ()
+
+
+def steps_of(
+    steps: Iterable[Step], lens: Lens, opened: Mapping[str, str] = NOWHERE, told: Collection[int] = NOT_TOLD
+) -> tuple[StepView, ...]:
+    """`opened`: per MessageId and event id where it is opened; `told`: beside which steps words of a peer are kept."""
     views: list[StepView] = []
     start: datetime | None = None
     for step in steps:
@@ -194,7 +201,9 @@ def steps_of(steps: Iterable[Step], lens: Lens, opened: Mapping[str, str] = NOWH
         new_day = bool(views) and views[-1].moment.day != moment.day
         view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start)
         named = (step.detail.get(name, "") for name in ("event_id", "message_id"))
-        views.append(replace(view, href=next((opened[id] for id in named if id in opened), "")))
+        views.append(
+            replace(view, href=next((opened[id] for id in named if id in opened), ""), told=step.seq in told)
+        )
     return tuple(views)
 
 
@@ -567,7 +576,7 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
                 if text
             ),
         ),
-        steps=steps_of(dossier.steps, lens, opened),
+        steps=steps_of(dossier.steps, lens, opened, dossier.told),
         messages=shown,
         events=offered,
         actions=actions,

@@ -35,6 +35,7 @@ from bridge.ebms.sending import (
     after_time,
     outgoing_message,
     plan,
+    told_by,
 )
 from bridge.errors import ConfigError, EbmsError
 from bridge.ids import ConversationId, MessageId
@@ -190,10 +191,20 @@ def test_what_no_retry_mends_fails_at_once(cpas: SimpleNamespace, status: int) -
 
 
 @pytest.mark.rule("DK-113")
-def test_the_text_of_a_fault_is_shown_without_personal_numbers(cpas: SimpleNamespace) -> None:
-    fault = Fault(status=500, text="no\n such  CPA for 999990019")
+def test_the_text_of_a_fault_is_content_and_no_part_of_the_reason(cpas: SimpleNamespace) -> None:
+    fault = Fault(status=500, text="no\n such  CPA for Jansen 999990019")
     step = after_attempt(state(cpas), fault, now=cpas.now)
-    assert "no such CPA for *********" in step.reason
+    assert step.reason.endswith("the partner answered with a SOAP fault (HTTP 500): …")
+    assert told_by(fault) == "no such CPA for Jansen *********"
+
+
+@pytest.mark.rule("DK-113")
+def test_a_fault_of_technical_words_alone_is_told_as_it_is(cpas: SimpleNamespace) -> None:
+    fault = Fault(status=500, text="Internal Server Error")
+    assert after_attempt(state(cpas), fault, now=cpas.now).reason.endswith(
+        "(HTTP 500): Internal Server Error"
+    )
+    assert told_by(fault) == ""
 
 
 @pytest.mark.rule("DK-114")

@@ -50,8 +50,10 @@ from bridge.store.timeline import add_step
 from bridge.store.unit import Store
 from bridge.web.console.accounts import make_account
 from bridge.web.console.app import console_app
+from bridge.web.console.identity import OidcOptions, RoleRule
 from bridge.web.console.passwords import hash_password_now
 from bridge.web.console.settings import ConsoleOptions
+from tests.web.console.identity_provider import IdentityProvider, running
 
 START = datetime(2026, 11, 23, 20, 53, 27, 123456, tzinfo=UTC)
 NOW = START + timedelta(hours=1)
@@ -434,3 +436,32 @@ async def enter(
 @pytest.fixture
 def unknown_key() -> Key:
     return KeyMaker()(START)
+
+
+@pytest.fixture
+async def idp() -> AsyncIterator[IdentityProvider]:
+    async with running(IdentityProvider(now=NOW)) as provider:
+        yield provider
+
+
+@pytest.fixture
+def oidc(idp: IdentityProvider) -> OidcOptions:
+    return OidcOptions(
+        issuer=idp.base,
+        client_id="console",
+        client_secret="s3cret",
+        roles=(
+            RoleRule(claim="groups", value="bridge-operators", role=Role.OPERATOR),
+            RoleRule(claim="realm.roles", value="privacy", role=Role.PRIVACY),
+        ),
+    )
+
+
+@pytest.fixture
+async def site(bridge: Any, options: Any, oidc: OidcOptions) -> AsyncIterator[Any]:
+    """The console with the identity provider and no accounts of its own; gives a browser."""
+    async with (
+        serving(bridge, replace(options, login=True, local=False, oidc=oidc)) as runner,
+        browsing(runner) as browser,
+    ):
+        yield browser

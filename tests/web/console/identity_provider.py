@@ -118,6 +118,19 @@ class IdentityProvider:
         }
         return {name: value for name, value in (claims | self.claims).items() if value is not None}
 
+    def logout_claims(self) -> dict[str, Any]:
+        """What a logout token says of the one person."""
+        seconds = int(self.now.timestamp())
+        return {
+            "iss": self.base,
+            "aud": self.client_id,
+            "sub": "248289761001",
+            "iat": seconds,
+            "exp": seconds + 120,
+            "jti": secrets.token_urlsafe(8),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }
+
     def sign(self, claims: dict[str, Any], **headers: Any) -> str:
         return jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": self.key_id} | headers)
 

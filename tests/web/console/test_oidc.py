@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,41 +16,17 @@ from bridge.errors import ConfigError
 from bridge.store.accounts import find_account
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.rows import AccountState, Role
-from bridge.web.console.accounts import close_account, make_account, make_link, reset_account
-from bridge.web.console.identity import OidcOptions, RoleRule
+from bridge.web.console.accounts import (
+    close_account,
+    log_out_everywhere,
+    make_account,
+    make_link,
+    reset_account,
+)
 from tests.web.console.conftest import NOW, PASSWORD, browsing, serving
-from tests.web.console.identity_provider import IdentityProvider, new_key, running
+from tests.web.console.identity_provider import IdentityProvider, new_key
 
 OTHER_KEY = new_key()
-
-
-@pytest.fixture
-async def idp() -> AsyncIterator[IdentityProvider]:
-    async with running(IdentityProvider(now=NOW)) as provider:
-        yield provider
-
-
-@pytest.fixture
-def oidc(idp: IdentityProvider) -> OidcOptions:
-    return OidcOptions(
-        issuer=idp.base,
-        client_id="console",
-        client_secret="s3cret",
-        roles=(
-            RoleRule(claim="groups", value="bridge-operators", role=Role.OPERATOR),
-            RoleRule(claim="realm.roles", value="privacy", role=Role.PRIVACY),
-        ),
-    )
-
-
-@pytest.fixture
-async def site(bridge: Any, options: Any, oidc: OidcOptions) -> AsyncIterator[Any]:
-    """The console with the identity provider and no accounts of its own; gives a browser."""
-    async with (
-        serving(bridge, replace(options, login=True, local=False, oidc=oidc)) as runner,
-        browsing(runner) as browser,
-    ):
-        yield browser
 
 
 async def go(site: Any, start: str = "/login/oidc") -> str:
@@ -287,6 +262,16 @@ async def test_name_of_a_local_account_is_not_taken_over(site: Any, store: Any) 
     assert "heeft uw naam al" in await sign_in(site, status=403)
     account = store.read_sync(lambda tx: find_account(tx, "a.jansen"))
     assert (account.role, account.issued_by) == (Role.ADMINISTRATOR, None)
+
+
+async def test_account_that_was_logged_out_comes_back_with_the_role_of_now(
+    site: Any, idp: Any, store: Any
+) -> None:
+    await sign_in(site)
+    log_out_everywhere(store, "a.jansen", now=NOW, by="test")
+    await site.get("/exchanges", status=303)
+    idp.claims = {"groups": []}
+    assert "nog geen rol" in await sign_in(site, status=403)
 
 
 async def test_closed_account_does_not_get_in(site: Any, store: Any) -> None:

@@ -127,6 +127,92 @@ async def test_values_are_seen_by_no_other_role_at_any_address(
             assert not shows(body, NAME), (route.method, path)
 
 
+TOLD = f"{NAME} is onbekend"
+"""What a hub says that quotes the message."""
+
+
+@pytest.fixture
+def refused(seeder: Any) -> Any:
+    """An event that the hub refused in words of its own."""
+    exchange = seeder.exchange()
+    event = seeder.event(exchange)
+    detail = {"event_id": event.id, "reason": "FUNCTIONEEL: …"}
+    seeder.step(exchange, "event.refused", 1, side="hub", outcome="failed", detail=detail, told=TOLD)
+    return event
+
+
+@pytest.mark.parametrize("role", NOT_PRIVACY)
+async def test_what_a_peer_said_is_seen_by_no_other_role_at_any_address(
+    enter: Any, refused: Any, role: Role
+) -> None:
+    browser = await enter(role)
+    token = await browser.token("/account")
+    for key in (refused.key, refused.exchange):
+        for route in ROUTES:
+            if route.path in ("/live", "/logout"):
+                continue
+            path = re.sub(r"\{(\w+)\}", lambda m, key=key: key if m[1] == "key" else "x", route.path)
+            fields = {"csrf": token, "what": "told/all", "reason": "curious"}
+            data = fields if route.method == "POST" else None
+            async with browser.session.request(
+                route.method, browser.base + path + "?what=told/all", data=data, allow_redirects=False
+            ) as answer:
+                assert NAME not in (await answer.read()).decode("utf-8", "replace"), (route.method, path)
+
+
+async def test_viewer_sees_that_the_hub_said_something_and_not_a_word_of_it(enter: Any, refused: Any) -> None:
+    browser = await enter(Role.VIEWER)
+    page = await browser.get(f"/exchanges/{refused.exchange}")
+    assert "De andere kant zei iets in eigen woorden" in page
+    assert "onbekend" not in page
+    assert "onbekend" not in await browser.get(f"/events/{refused.key}")
+    document = json.loads(await browser.get(f"/api/v1/exchanges/{refused.exchange}"))
+    assert [step["told"] for step in document["steps"]] == [True]
+
+
+async def test_operator_sees_the_technical_words_of_the_hub_and_that_is_written_down(
+    enter: Any, refused: Any, lines: Any
+) -> None:
+    browser = await enter(Role.OPERATOR)
+    page = await browser.get(f"/events/{refused.key}")
+    assert "••• is onbekend" in page
+    assert NAME not in page
+    (line,) = lines("content.opened")
+    assert line.target == refused.key
+
+
+async def test_privacy_officer_unmasks_the_words_of_the_hub_for_a_minute(
+    clock: Clock, enter: Any, refused: Any, lines: Any
+) -> None:
+    browser = await enter(Role.PRIVACY)
+    path = f"/events/{refused.key}"
+    assert NAME not in await browser.get(path)
+    await reveal(browser, path, "told/1")
+    assert TOLD in await browser.get(path)
+    (line,) = lines("content.revealed")
+    assert (line.detail["place"], line.detail["line"]) == ("told", "1")
+    assert NAME not in str(line)
+    clock.at += LASTS + timedelta(seconds=1)
+    assert NAME not in await browser.get(path)
+
+
+async def test_words_of_a_peer_that_were_recorded_in_a_reason_before_are_on_no_page(
+    enter: Any, seeder: Any
+) -> None:
+    former = f"FUNCTIONEEL: {TOLD}"
+    exchange = seeder.exchange(state="attention", reason=former)
+    event = seeder.event(exchange, state="error", reason=former)
+    seeder.step(
+        exchange, "event.refused", 1, outcome="failed", detail={"event_id": event.id, "reason": former}
+    )
+    browser = await enter(Role.ADMINISTRATOR)
+    keys = (f"/exchanges/{exchange.key}", f"/events/{event.key}", f"/api/v1/exchanges/{exchange.key}")
+    for path in ("/", "/exchanges", "/attention", "/api/v1/exchanges", "/rows", "/jobs", *keys):
+        page = await browser.get(path)
+        assert NAME not in page, path
+    assert "FUNCTIONEEL" in await browser.get("/attention")
+
+
 @pytest.mark.parametrize("role", NOT_PRIVACY)
 @pytest.mark.parametrize("what", ["reveal", "evidence"])
 async def test_only_the_privacy_officer_may_unmask_or_export(

@@ -60,7 +60,7 @@ def test_what_is_not_known_at_all_is_given_no_meaning(text: str) -> None:
 
 
 def test_what_a_peer_wrote_is_never_read_as_a_form_to_fill_in() -> None:
-    assert meaning_of("FUNCTIONEEL: {words} {0} %s", DUTCH).endswith("“{words} {0} %s”")
+    assert "{words} {0} %s" in meaning_of("TLS failed: {words} {0} %s", DUTCH)
 
 
 def test_a_number_without_end_is_not_read_as_one() -> None:

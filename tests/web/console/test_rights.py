@@ -34,7 +34,12 @@ def test_every_role_has_its_row() -> None:
 
 
 def test_nobody_has_no_right_but_to_the_login_page() -> None:
-    assert [right for right in Right if may(None, right)] == [Right.ANYONE]
+    assert [right for right in Right if may(None, right)] == [Right.ANYONE, Right.SIGNED]
+
+
+def test_only_the_identity_provider_proves_itself_by_a_token_in_the_call() -> None:
+    signed = [(route.method, route.path) for route in ROUTES if route.right is Right.SIGNED]
+    assert signed == [("POST", "/login/oidc/logout")]
 
 
 @pytest.mark.parametrize("right", [Right.MEND, Right.PERSON, Right.AUDIT, Right.CONTENT])
