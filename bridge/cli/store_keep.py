@@ -61,8 +61,7 @@ def verify(
         check, found = _verified(opened.store, told)
         read, faults = (0, []) if quick else _read_octets(opened.store, told)
         found += faults
-        for number, digest in heads:
-            found += _check_head(opened.store, number, digest)
+        found += _check_heads(opened.store, heads)
     document: dict[str, Any] = {
         "seals": check.seals,
         "lines": check.lines,
@@ -222,17 +221,21 @@ def _heads_in_log(file: Path) -> list[tuple[int, str]]:
     return heads
 
 
-def _check_head(store: Store, number: int, digest: str) -> list[Tampering]:
-    found = store.read_sync(partial(digest_at, number=number))
-    if found is None:
-        text = (
-            "was noted and is not there: the end was cut off, or an older copy of the store was put in place"
-        )
-    elif found.startswith(digest.replace("-", "")):
-        return []
-    else:
-        text = "is not the one that was noted: the chain was made anew"
-    return [Tampering(journal=None, number=number, text=text)]
+def _check_heads(store: Store, heads: list[tuple[int, str]]) -> list[Tampering]:
+    """Those that are not there are one fault: after a restore with a log that goes on, they are many."""
+    faults, gone = list[Tampering](), list[int]()
+    for number, digest in heads:
+        found = store.read_sync(partial(digest_at, number=number))
+        if found is None:
+            gone.append(number)
+        elif not found.startswith(digest.replace("-", "")):
+            text = "is not the one that was noted: the chain was made anew"
+            faults.append(Tampering(journal=None, number=number, text=text))
+    if gone:
+        more = f", nor are {len(gone) - 1} more up to {max(gone)}" if len(gone) > 1 else ""
+        text = f"was noted and is not there{more}: the end was cut off, or an older copy of the store put in place"
+        faults.append(Tampering(journal=None, number=min(gone), text=text))
+    return faults
 
 
 def _planned(opened: Opened, told: Told) -> list[tuple[Any, ...]]:

@@ -75,11 +75,11 @@ def check_in_the_clear(tx: Connection) -> None:
 
     Each time, not once in a while: what stands in the clear is in the next backup.
     """
-    if tx.execute(_ANY_KEY).first() is not None:
+    if tx.execute(_FIRST_KEY).first() is not None:
         raise StoreUnavailable("the store is encrypted now; give store.encryption.key_file and restart")
 
 
-_ANY_KEY = select(tables.data_key.c.number).limit(1)
+_FIRST_KEY = select(tables.data_key.c.number).where(tables.data_key.c.number == 1)
 _NAMES: Mapping[type, str] = {Event: "event", Resource: "resource", Told: "told"}
 
 

@@ -81,6 +81,18 @@ def test_verify_compares_every_head_that_a_log_tells(
     assert "older copy of the store" in shell.err
 
 
+def test_seals_that_came_after_the_backup_are_told_in_one_line(
+    shell: Any, store: Store, seed: Any, folder: Path
+) -> None:
+    log = folder / "bridge.log"
+    told = [{"number": n, "digest": "a" * 64, "event": "journal.sealed"} for n in (3, 4, 5)]
+    log.write_text("".join(json.dumps(line) + "\n" for line in told), encoding="utf-8")
+
+    assert shell.run("store", "verify", "--log", str(log)) == 1
+    assert shell.err.count("seal ") == 1
+    assert "seal 3: was noted and is not there, nor are 2 more up to 5" in shell.err
+
+
 def test_a_log_without_heads_is_refused(shell: Any, store: Store, seed: Any, folder: Path) -> None:
     seed(0)
     (folder / "other.log").write_text('{"event": "bridge.ready"}\n')
