@@ -5,25 +5,39 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
-from bridge.cli.mending import with_bridge
+from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
 from bridge.cli.opened import NotFound
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts, print_table, tell
 from bridge.config import PartnerSettings, Settings
 from bridge.flow.acceptance import Check, Trial, Verdict, try_partner
 from bridge.flow.bridge import Bridge
-from bridge.flow.mend import Actor
+from bridge.flow.mend import Actor, Mended, pause_partner, resume_partner
 from bridge.flow.ping import Asked, Reached, ping
 from bridge.store.channels import list_channels
 from bridge.store.rows import Channel
 
-app = typer.Typer(help="Partners: list them, reach one, test its adapter.", no_args_is_help=True)
+app = typer.Typer(
+    help="Partners: list them, pause and resume, reach one, test its adapter.", no_args_is_help=True
+)
 
 Party = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner.")]
+Endpoint = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner, or `hub`.")]
+HUB = "hub"
+
+
+class Hold(Protocol):
+    """Pausing or resuming an endpoint."""
+
+    async def __call__(
+        self, bridge: Bridge, party_id: str, /, *, dry_run: bool, by: Actor, reason: str
+    ) -> Mended: ...
+
+
 Patience = Annotated[
     float,
     typer.Option("--within", min=0.1, max=600, help="Seconds to wait for an answer by a POST of its own."),
@@ -32,14 +46,15 @@ Patience = Annotated[
 
 @app.command("list")
 def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Show every partner: its agreements in force, and whether sending to it goes well.
+    """Show every partner and the hub: its agreements in force, and whether sending to it goes well.
 
     Example: bridge partner list
     """
 
     async def do(bridge: Bridge, _by: Actor) -> list[dict[str, str]]:
         channels = {channel.endpoint: channel for channel in await bridge.store.read(list_channels)}
-        return [_row(bridge, partner, channels.get(partner.party_id)) for partner in bridge.settings.partners]
+        rows = [_row(bridge, partner, channels.get(partner.party_id)) for partner in bridge.settings.partners]
+        return [*rows, {"name": HUB, "party": HUB, "agreements": "", "sending": _sending(channels.get(HUB))}]
 
     rows = with_bridge(config, do)
     if json:
@@ -47,6 +62,46 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     else:
         columns = ("name", "party", "agreements", "sending")
         print_table(columns, [tuple(row[name] for name in columns) for row in rows], fold="agreements")
+
+
+@app.command("pause")
+def pause_(
+    party: Endpoint,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Send nothing to a partner, or to the hub, until it is resumed; what there is waits, and receiving goes on.
+
+    Example: bridge partner pause Politie --reason "they move to other servers tonight"
+    """
+    _hold(pause_partner, party, config=config, json=json, reason=reason, dry_run=dry_run)
+
+
+@app.command("resume")
+def resume_(
+    party: Endpoint,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Send to a partner, or to the hub, again, at once.
+
+    Example: bridge partner resume Politie --reason "they are back"
+    """
+    _hold(resume_partner, party, config=config, json=json, reason=reason, dry_run=dry_run)
+
+
+def _hold(hold: Hold, party: str, *, config: Path, json: bool, reason: str, dry_run: bool) -> None:
+    check_reason_given(reason, dry_run=dry_run)
+
+    async def do(bridge: Bridge, by: Actor) -> Mended:
+        endpoint = HUB if party == HUB else _find(bridge.settings, party).party_id
+        return await hold(bridge, endpoint, dry_run=dry_run, by=by, reason=reason)
+
+    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
 
 
 @app.command("ping")
