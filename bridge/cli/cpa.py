@@ -14,6 +14,7 @@ import typer
 from bridge.cli.acting import acting
 from bridge.cli.assemble import load_own_identities
 from bridge.cli.cpa_document import agreement_document
+from bridge.cli.mending import with_bridge
 from bridge.cli.opened import open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json, read_moment
 from bridge.cli.output import print_documents, print_heading, print_line, print_table, tell
@@ -21,6 +22,7 @@ from bridge.config import load_settings
 from bridge.ebms.cpa import read_cpa
 from bridge.ebms.cpa_create import create_cpa, read_description
 from bridge.ebms.cpa_lint import Finding, explain_cpa
+from bridge.ebms.cpa_model import Agreement
 from bridge.ebms.model import PartyId
 from bridge.errors import ConfigError, StoreUnavailable
 from bridge.flow.agreement_folder import write_file
@@ -34,7 +36,10 @@ from bridge.flow.agreement_import import (
     read_or_none,
     side_of,
 )
+from bridge.flow.bridge import Bridge
+from bridge.flow.mend import Actor
 from bridge.web.console.accounts import audit
+from bridge.web.console.views import utc_text
 
 app = typer.Typer(help="Agreements (CPA 2.0): judge, read, import and draft them.", no_args_is_help=True)
 
@@ -99,6 +104,37 @@ def show(file: CpaFile, json: Json = False) -> None:
         for named in party["certificates"]
     ]
     print_table(("party", "id", "subject", "OIN", "valid until"), rows, fold="subject")
+
+
+@app.command("list")
+def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """List the agreements by which the bridge works: between whom, from when to when, and whether in force.
+
+    Example: bridge cpa list
+    """
+
+    async def do(bridge: Bridge, _by: Actor) -> list[dict[str, Any]]:
+        return [_listed(agreement, bridge.now()) for agreement in bridge.agreements.agreements]
+
+    found = with_bridge(config, do)
+    if json:
+        print_documents(found)
+        return
+    rows = [
+        (d["cpaId"], ", ".join(d["parties"]), d["start"], d["end"], "yes" if d["inForce"] else "no")
+        for d in found
+    ]
+    print_table(("CPAId", "parties", "from", "until", "in force"), rows, fold="parties")
+
+
+def _listed(agreement: Agreement, at: datetime) -> dict[str, Any]:
+    return {
+        "cpaId": agreement.cpa_id,
+        "parties": [party.name or str(party) for party in agreement.parties],
+        "start": utc_text(agreement.start) if agreement.start else None,
+        "end": utc_text(agreement.end) if agreement.end else None,
+        "inForce": agreement.is_active(at),
+    }
 
 
 @app.command("import")

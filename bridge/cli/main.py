@@ -14,12 +14,13 @@ import typer
 from bridge.cli.output import clean
 from bridge.errors import BridgeError
 
-VERBS = ("serve", "check", "bench", "health")
+VERBS = ("serve", "check", "now", "bench", "health")
 NOUNS = (
     "exchange",
     "message",
     "event",
     "person",
+    "run",
     "job",
     "partner",
     "account",

@@ -17,6 +17,7 @@ from bridge.flow.exchange import settle_exchange
 from bridge.ids import ConversationId, CpaId, Key, MessageId
 from bridge.pki import Pki
 from bridge.store.blobs import put_blob
+from bridge.store.channels import find_channel
 from bridge.store.exchanges import open_exchange
 from bridge.store.jobs import add_job, bury_job, claim_jobs
 from bridge.store.keys import KeyMaker
@@ -26,10 +27,14 @@ from bridge.store.rows import (
     Exchange,
     ExchangeDirection,
     ExchangeState,
+    MendRun,
     Message,
     MessageState,
     Payload,
+    RunState,
+    RunWhat,
 )
+from bridge.store.runs import add_run, get_run
 from bridge.store.unit import Store
 from tests.conftest import Clock
 
@@ -220,3 +225,73 @@ def test_dead_job_is_revived(shell: Any, store: Store, parked: tuple[Key, Key], 
 def test_unknown_id_is_a_failure(shell: Any, parked: tuple[Key, Key], verb: tuple[str, str]) -> None:
     assert shell.run(*verb, "nothing", *REASON) == 1
     assert "list` shows what there is" in shell.err
+
+
+def test_partner_is_paused_with_a_reason_and_resumed(shell: Any, store: Store) -> None:
+    assert shell.run("partner", "pause", POLICE.oin) == 2
+    assert shell.run("partner", "pause", POLICE.oin, "--dry-run") == 0
+    assert store.read_sync(lambda tx: find_channel(tx, POLICE.oin)) is None
+    assert shell.run("partner", "pause", POLICE.oin, "--reason", "new servers") == 0
+    paused = store.read_sync(lambda tx: find_channel(tx, POLICE.oin))
+    assert paused is not None and paused.reason == "new servers"
+    shell.run("now", "--json")
+    assert [one["endpoint"] for one in shell.documents()[0]["endpoints"]] == [POLICE.oin]
+    assert shell.run("partner", "resume", POLICE.oin, "--reason", "they are back") == 0
+    resumed = store.read_sync(lambda tx: find_channel(tx, POLICE.oin))
+    assert resumed is not None and not resumed.paused
+    shell.run("audit", "list", "--json", "--target", POLICE.oin)
+    assert [line["action"] for line in shell.documents()] == ["partner.resumed", "partner.paused"]
+
+
+def test_hub_is_paused_like_a_partner_and_a_stranger_is_not(shell: Any, store: Store) -> None:
+    assert shell.run("partner", "pause", "hub", "--reason", "maintenance") == 0
+    assert shell.run("partner", "pause", "nobody", "--reason", "maintenance") == 1
+    shell.run("partner", "list", "--json")
+    hub = next(row for row in shell.documents() if row["party"] == "hub")
+    assert "maintenance" in hub["sending"]
+
+
+def test_now_counts_what_needs_a_person(shell: Any, parked: tuple[Key, Key]) -> None:
+    assert shell.run("now", "--json") == 0
+    (document,) = shell.documents()
+    assert document["needPerson"] >= 1
+    assert sum(flow["attention"] for flow in document["flows"]) == document["needPerson"]
+    assert shell.run("now") == 0
+    assert "Per partner" in shell.out
+
+
+def test_agreements_in_use_are_listed(shell: Any, store: Store) -> None:
+    assert shell.run("cpa", "list", "--json") == 0
+    assert CPA_ID in [document["cpaId"] for document in shell.documents()]
+
+
+def test_run_is_listed_shown_and_cannot_be_stopped_when_it_ended(shell: Any, parked: tuple[Key, Key]) -> None:
+    shell.run("exchange", "causes", "--json")
+    cause = shell.documents()[0]["cause"]
+    shell.run("exchange", "mend", "--cause", cause, "--limit", "5", *REASON)
+    assert shell.run("run", "list", "--json") == 0
+    (run, *_) = shell.documents()
+    assert (run["reason"], run["waiting"]) == ("mapping mended", 0)
+    assert shell.run("run", "show", run["key"], "--json") == 0
+    assert "notDone" in shell.documents()[0]
+    assert shell.run("run", "stop", run["key"]) == 2
+    assert shell.run("run", "stop", run["key"], "--reason", "too late") == 1
+    assert "ended already" in shell.err
+
+
+def test_run_that_is_under_way_is_stopped(
+    shell: Any, store: Store, parked: tuple[Key, Key], clock: Clock
+) -> None:
+    run = MendRun(
+        key=KeyMaker()(clock.now),
+        at=clock.now,
+        by="anna",
+        role="operator",
+        way="console",
+        what=RunWhat.MEND,
+        cause="c",
+        reason="r",
+    )
+    store.write_sync(lambda tx: add_run(tx, run, [parked[0]]))
+    assert shell.run("run", "stop", run.key, "--reason", "wrong mapping") == 0
+    assert store.read_sync(lambda tx: get_run(tx, run.key)).state is RunState.STOPPED

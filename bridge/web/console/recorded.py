@@ -38,6 +38,10 @@ SENTENCES: Mapping[str, Pattern[str]] = {
         "tls": r"TLS failed: (?P<text>.*)",
         "certificate": r"the certificate of the other side is not accepted: (?P<text>.*)",
         "no_mapping": r"no mapping takes (?P<what>\S+) of service (?P<service>\S+), action (?P<action>\S+)",
+        "decision_status": r"the decision point answered (?P<status>\d{3})",
+        "decision_unreachable": r"the decision point cannot be reached \((?P<what>\w+)\)",
+        "functional_kept": r"FUNCTIONEEL: …",
+        "technical_kept": r"TECHNISCH: …",
         "functional": r"FUNCTIONEEL: (?P<text>.*)",
         "technical": r"TECHNISCH: (?P<text>.*)",
         "signature": r"SecurityFailure at \S+: The part (?P<part>\S+) is not what was signed.*",
@@ -95,7 +99,7 @@ def _rule_meaning(clause: str, words: Catalogue) -> str:
     found = RULE.fullmatch(clause)
     if found is None or "; " in clause:
         return ""
-    said = words.find(f"recorded.rule.{found['rule']}") or words.find(f"said.{found['text']}")
+    said = words.find(f"said.{found['text']}") or words.find(f"recorded.rule.{found['rule']}")
     if said is None:
         return ""
     place = found["place"]

@@ -1,11 +1,18 @@
 """Recorded reasons in the language of the reader: the meaning first, the evidence as it was written beside it."""
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import bridge
 from bridge.mapping.rules import RULES
 from bridge.web.console.recorded import SENTENCES, is_ours, meaning_of
 from bridge.web.console.text import Language, catalogue
 
+PACKAGE = Path(bridge.__file__).parent
 DUTCH, ENGLISH = catalogue(Language.DUTCH), catalogue(Language.ENGLISH)
 
 
@@ -76,6 +83,50 @@ def test_what_the_hub_wrote_is_not_taken_for_our_english() -> None:
 def test_every_rule_that_a_message_can_break_is_told_in_words(words) -> None:  # type: ignore[no-untyped-def]
     rules = {code for code in RULES if code.startswith("M9")}
     assert {code for code in rules if words.find(f"recorded.rule.{code}") is None} == set()
+
+
+def strings_of(*rooms: str) -> Iterator[str]:
+    """Every text in the code of these rooms, of an f-string its beginning."""
+    for room in rooms:
+        for path in sorted((PACKAGE / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+@pytest.mark.parametrize("words", [DUTCH, ENGLISH])
+def test_every_rule_that_an_event_can_break_is_told_in_words(words) -> None:  # type: ignore[no-untyped-def]
+    rules = {found[0] for text in strings_of("hub", "flow") if (found := re.match(r"SOH-\d+(?=\Z| )", text))}
+    assert len(rules) > 50
+    assert {rule for rule in rules if words.find(f"recorded.rule.{rule}") is None} == set()
+
+
+def reasons_of_decisions() -> Iterator[str]:
+    """What the code can record of a decision about a lookup, with something where it fills in."""
+    for path in ("inzage/access.py", "inzage/authzen.py", "flow/lookup.py", "web/api/pdp.py"):
+        for node in ast.walk(ast.parse((PACKAGE / path).read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id == "Verdict":
+                    yield from (_text(k.value) for k in node.keywords if k.arg == "reason")
+                elif node.func.id == "NoDecision":
+                    yield _text(node.args[0])
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "503" for part in node.values)
+    assert isinstance(node, ast.Constant)
+    return str(node.value)
+
+
+@pytest.mark.parametrize("reason", sorted(set(reasons_of_decisions()) - {""}))
+@pytest.mark.parametrize("words", [DUTCH, ENGLISH])
+def test_every_decision_about_a_lookup_is_told_in_words(words, reason: str) -> None:  # type: ignore[no-untyped-def]
+    assert meaning_of(reason, words) != ""
+
+
+def test_what_the_hub_said_in_words_that_are_kept_apart_is_told_as_such() -> None:
+    assert meaning_of("FUNCTIONEEL: Jan Jansen onbekend", DUTCH).endswith("die staan bij de inhoud")
 
 
 @pytest.mark.parametrize("words", [DUTCH, ENGLISH])
