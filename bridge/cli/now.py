@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,10 @@ from bridge.cli.assemble import utc_now
 from bridge.cli.opened import open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import print_documents, print_facts, print_heading, print_table
+from bridge.config import Condition
+from bridge.store.alerts import open_alerts
+from bridge.store.channels import list_channels
+from bridge.store.rows import Alert, Channel
 from bridge.web.console.overview import SLOW, Flow, Overview, find_overview
 from bridge.web.console.views import utc_text
 
@@ -25,37 +30,55 @@ _COLUMNS = (
 
 
 def now(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Show what needs a person, what flows per partner, what waits, and which endpoints are in trouble.
+    """Show what needs a person, what flows per partner, what waits, which conditions hold, and which endpoints
+    are in trouble.
 
     `bridge exchange causes` tells more of what needs a person, `bridge certs status` which certificates end.
     Example: bridge now --json
     """
     with open_store(config) as opened:
         at = utc_now()
-        document = overview_document(opened.store.read_sync(lambda tx: find_overview(tx, now=at)))
+        found, held, channels = opened.store.read_sync(
+            lambda tx: (find_overview(tx, now=at), open_alerts(tx), list_channels(tx))
+        )
+        document = now_document(found, held, channels)
     if json:
         print_documents([document])
         return
     print_facts({name: value for name, value in document.items() if not isinstance(value, list)})
     print_heading("Per partner")
     print_table(_COLUMNS, [tuple(flow.values()) for flow in document["flows"]], fold="partner")
+    print_heading("Conditions that hold")
+    conditions = [tuple(condition.values()) for condition in document["conditions"]]
+    print_table(("condition", "about", "since", "urgent"), conditions, fold="about")
     print_heading("Endpoints in trouble")
-    channels = [tuple(channel.values()) for channel in document["endpoints"]]
-    print_table(("endpoint", "paused by", "failures", "reason"), channels, fold="reason")
+    troubled = [tuple(endpoint.values()) for endpoint in document["endpoints"]]
+    print_table(("endpoint", "paused by", "failures", "reason"), troubled, fold="reason")
 
 
-def overview_document(found: Overview) -> dict[str, Any]:
+def now_document(found: Overview, held: Sequence[Alert], channels: Sequence[Channel]) -> dict[str, Any]:
+    """`held` are the conditions as the watch of a running bridge wrote them down last."""
     return {
         "needPerson": sum(cause.count for cause in found.causes),
         "causes": len(found.causes),
-        "jobsGivenUp": found.dead_jobs,
         "jobsReady": found.ready_jobs,
         "slow": found.slow,
         "slowAfterMinutes": int(SLOW / timedelta(minutes=1)),
         "flows": [_flow(flow) for flow in found.flows],
+        "conditions": [
+            {
+                "condition": alert.condition,
+                "about": alert.target,
+                "since": utc_text(alert.at),
+                "urgent": bool(alert.urgent),
+            }
+            for alert in held
+            if alert.condition != Condition.NEEDS_PERSON
+        ],
         "endpoints": [
             {"endpoint": c.endpoint, "pausedBy": c.paused_by, "failures": c.failures, "reason": c.reason}
-            for c in found.channels
+            for c in channels
+            if c.paused or c.failures
         ],
     }
 

@@ -94,7 +94,7 @@ EXPLAINED = {
         "Bel de eigenaar: vraag om het nieuwe certificaat",
     ),
     "hub": (
-        "De hub antwoordt niet",
+        "Sturen naar de hub lukt niet",
         "pogingen op rij zijn mislukt",
         "De hub",
         "U hoeft niets opnieuw te sturen",
@@ -118,14 +118,14 @@ def test_its_page_tells_what_happened_where_whose_turn_it_is_and_what_to_do(
 
 @pytest.mark.parametrize("name", sorted(set(EXPLAINED) - {"paused"}))
 def test_attention_leads_to_it(seen: tuple[dict[str, Incident], dict[str, str]], name: str) -> None:
-    """A partner that was paused a minute ago is nobody's worry yet; the first page shows it."""
     assert EXPLAINED[name][0].lower() in seen[1]["/attention"].lower()
 
 
-def test_the_first_page_shows_that_a_partner_is_paused(
+def test_the_first_page_and_attention_show_that_a_partner_is_paused(
     seen: tuple[dict[str, Incident], dict[str, str]],
 ) -> None:
-    assert f"gepauzeerd door {OPERATOR}" in seen[1]["/"]
+    assert f"gepauzeerd door gebruiker {OPERATOR}" in seen[1]["/"]
+    assert f"gepauzeerd door gebruiker {OPERATOR}" in seen[1]["/attention"]
 
 
 def test_no_page_shows_a_bsn(seen: tuple[dict[str, Incident], dict[str, str]]) -> None:

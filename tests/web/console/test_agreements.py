@@ -189,5 +189,5 @@ async def test_partner_shows_when_it_was_last_seen_each_way(browser: Any, seeder
     party = bridge.settings.partners[0].party_id
     seeder.exchange(partner=party)
     page = await browser.get("/partners")
-    assert "Laatst van de partner" in page
+    assert "Laatste bericht van de partner" in page
     assert "Laatst naar de partner" not in page
