@@ -15,8 +15,9 @@ from bridge.store.alerts import ended_alerts, list_deliveries, open_alerts, sile
 from bridge.store.rows import Alert, AlertDelivery, DeliveryState, Silence
 from bridge.web.console.attention import condition_key
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
+from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
-from bridge.web.console.render import lens_of, page
+from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
@@ -68,7 +69,7 @@ async def _done(request: web.Request, work: Awaitable[object]) -> web.Response:
     try:
         await work
     except CannotMend as error:
-        return await _alerts_page(request, problem=str(error))
+        return await _alerts_page(request, problem=in_words(str(error), words_of(request)))
     raise web.HTTPSeeOther("/alerts")
 
 

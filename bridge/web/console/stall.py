@@ -26,6 +26,8 @@ class Stall:
     reason: str
     until: Moment | None = None
     """Until when what waits for a partner is valid, where it is: after that waiting is no longer harmless."""
+    endpoint: str = ""
+    """A PartyId, or `HUB`."""
 
 
 def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
@@ -35,7 +37,8 @@ def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
     for endpoint in _endpoints(dossier):
         channel = find_channel(tx, endpoint)
         if channel is not None and (channel.paused or channel.failures):
-            return replace(_stall(channel, lens), until=_valid_until(dossier, channel, lens))
+            until = _valid_until(dossier, channel, lens)
+            return replace(_stall(channel, lens), until=until, endpoint=channel.endpoint)
     return None
 
 
@@ -64,6 +67,18 @@ def _stall(channel: Channel, lens: Lens) -> Stall:
     if channel.paused:
         at = lens.moment(channel.changed_at)
         values = {"name": name, "who": channel.paused_by or "", "at": f"{at.day} {at.clock}"}
-        return Stall(kind="paused", turn=Turn.OPERATOR, values=values, reason=channel.reason or "")
+        return Stall(
+            kind="paused",
+            turn=Turn.OPERATOR,
+            values=values,
+            reason=channel.reason or "",
+            endpoint=channel.endpoint,
+        )
     turn = Turn.HUB if is_hub else Turn.PARTNER
-    return Stall(kind="down", turn=turn, values={"name": name, "n": channel.failures}, reason="")
+    return Stall(
+        kind="down",
+        turn=turn,
+        values={"name": name, "n": channel.failures},
+        reason="",
+        endpoint=channel.endpoint,
+    )

@@ -4,11 +4,10 @@ Nothing here opens content: of a payload its size, type and digest are shown, of
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from bridge.flow.exchange import ANSWER_TO, RESEND_OF
 from bridge.store.rows import (
     Direction,
     Event,
@@ -20,8 +19,10 @@ from bridge.store.rows import (
     Step,
 )
 from bridge.web.console.dossier import Dossier, MessageFile
+from bridge.web.console.offers import event_actions, message_actions, offered_again, resent, unneeded
 from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, Turn, reason_key, whose_turn
+from bridge.web.console.whom import HUB, INTEGRATOR, Contacts, Side, Whom
 
 
 class AsItIs(str):
@@ -36,10 +37,23 @@ class Lens:
     zone: tzinfo
     now: datetime
     names: Mapping[str, str]
+    contacts: Contacts = field(default_factory=dict)
 
     def name(self, party: str) -> str:
         """The name of an organisation when the settings know it, else its id."""
         return self.names.get(party, party)
+
+    def whom(self, side: Side | None, partner: str) -> Whom | None:
+        """Whom to call, in words; the partner is that of the exchange."""
+        match side:
+            case None:
+                return None
+            case Side.PARTNER:
+                return Whom(organisation=self.name(partner), contact=self.contacts.get(partner))
+            case Side.HUB:
+                return Whom(organisation=self.words("turn.hub"), contact=self.contacts.get(HUB))
+            case Side.INTEGRATOR:
+                return Whom(organisation=self.words("turn.integrator"), contact=self.contacts.get(INTEGRATOR))
 
     def moment(self, at: datetime) -> "Moment":
         local = at.astimezone(self.zone)
@@ -166,26 +180,58 @@ class StepView:
     """What it means, where the title does not say it all."""
     href: str = ""
     """Where what was sent or received in this step is opened."""
+    repeated: tuple[Moment, ...] = ()
+    """The same happened at these moments too, right after this."""
 
 
 NOWHERE: Mapping[str, str] = {}
 
 
 def steps_of(steps: Iterable[Step], lens: Lens, opened: Mapping[str, str] = NOWHERE) -> tuple[StepView, ...]:
-    """`opened` says per MessageId and event id where it is opened."""
+    """`opened` says per MessageId and event id where it is opened.
+
+    The same that happens again and again is one step with its further moments. An id that the step before it named
+    too is not said again.
+    """
     views: list[StepView] = []
     start: datetime | None = None
+    former: Step | None = None
+    named: dict[str, str] = {}
     for step in steps:
         start = start or step.at
         moment = lens.moment(step.at)
+        if former is not None and _same(former, step) and views[-1].moment.day == moment.day:
+            views[-1] = replace(views[-1], repeated=(*views[-1].repeated, moment))
+            former = step
+            continue
         new_day = bool(views) and views[-1].moment.day != moment.day
-        view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start)
-        named = (step.detail.get(name, "") for name in ("event_id", "message_id"))
-        views.append(replace(view, href=next((opened[id] for id in named if id in opened), "")))
+        view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start, known=named)
+        ids = (step.detail.get(name, "") for name in ("event_id", "message_id"))
+        views.append(replace(view, href=next((opened[id] for id in ids if id in opened), "")))
+        named |= {name: step.detail[name] for name in _FIRST if step.detail.get(name)}
+        former = step
     return tuple(views)
 
 
-def _step(step: Step, lens: Lens, *, moment: Moment, new_day: bool, after: timedelta) -> StepView:
+def _same(former: Step, step: Step) -> bool:
+    """Another attempt at the same, with the same outcome."""
+
+    def told(one: Step) -> object:
+        detail = {name: text for name, text in one.detail.items() if name != "attempt"}
+        return one.what, one.side, one.outcome, one.by, detail
+
+    return "attempt" in former.detail and told(former) == told(step)
+
+
+def _step(
+    step: Step,
+    lens: Lens,
+    *,
+    moment: Moment,
+    new_day: bool,
+    after: timedelta,
+    known: Mapping[str, str],
+) -> StepView:
     words = lens.words
     tone = step.outcome if step.outcome in {"ok", "waiting", "failed"} else "info"
     side = step.side if step.side in {"ebms", "hub"} else "bridge"
@@ -198,7 +244,7 @@ def _step(step: Step, lens: Lens, *, moment: Moment, new_day: bool, after: timed
         new_day=new_day,
         after=seconds_text(after),
         mark=Mark(tone=tone, word=words(f"outcome.{tone}")),
-        details=_details(step.detail, lens),
+        details=_details(step.detail, known, lens),
         by="" if step.by == "bridge" else step.by,
         help=words.find(f"step.help.{step.what}") or "",
     )
@@ -226,9 +272,9 @@ _RECORDED = frozenset({"findings", "note", "notes", "reason", "told"})
 _PARTIES = frozenset({"from_party", "to_party"})
 
 
-def _details(detail: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
-    """The ids of a step, the one that it is about first and the reason last."""
-    filled = [name for name, text in detail.items() if text]
+def _details(detail: Mapping[str, str], known: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
+    """The ids of a step, the one that it is about first and the reason last; without those that are known."""
+    filled = [name for name, text in detail.items() if text and known.get(name) != text]
     filled.sort(key=lambda name: (name not in _FIRST, name in _LAST, name))
     return tuple(
         Fact(
@@ -298,41 +344,26 @@ class RecordView:
     """Whether there is content that a mapping can explain."""
 
 
-_MESSAGE_ACTIONS = {
-    (Direction.IN, MessageState.HELD): ("replay",),
-    (Direction.IN, MessageState.OVERDUE): ("replay",),
-    (Direction.IN, MessageState.PARKED): ("replay",),
-    (Direction.IN, MessageState.MAPPED): ("replay", "replay-again"),
-    (Direction.OUT, MessageState.FAILED): ("resend-same", "resend"),
-    (Direction.OUT, MessageState.EXPIRED): ("resend",),
-}
-_EVENT_ACTIONS = {
-    (Direction.OUT, EventState.ERROR): ("retry",),
-    (Direction.OUT, EventState.REFUSED): ("retry",),
-    (Direction.IN, EventState.QUARANTINED): ("release",),
-}
+def _settled(mark: Mark, lens: Lens, settled: bool) -> Mark:
+    """What stopped in an exchange that is done was settled by a person: it asks for attention no longer."""
+    if not settled or mark.tone != "failed":
+        return mark
+    return Mark(tone="info", word=lens.words("record.settled", was=mark.word))
 
 
-def _exchange_actions(exchange: Exchange, messages: Sequence[Message]) -> tuple[str, ...]:
-    """A message that came in can be refused to its sender, once."""
-    if exchange.state != ExchangeState.ATTENTION:
-        return ()
-    came = any(m.direction is Direction.IN and m.state is not MessageState.REFUSED for m in messages)
-    answered = any(ANSWER_TO in m.values for m in messages)
-    return ("refuse", "resolve") if came and not answered else ("resolve",)
-
-
-def message_view(file: MessageFile, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
+def message_view(
+    file: MessageFile, lens: Lens, *, without: Collection[str] = (), settled: bool = False
+) -> RecordView:
+    """`without` holds ids that another message took the place of, and actions that are not offered."""
     message = file.message
-    actions = _MESSAGE_ACTIONS.get((message.direction, message.state), ())
     return RecordView(
-        actions=() if message.message_id in replaced else actions,
+        actions=tuple(name for name in message_actions(message, without) if name not in without),
         explained=message.direction is Direction.IN and bool(file.payloads),
         key=message.key,
         title=message.action,
         id=message.message_id,
         direction=lens.words(f"direction.{message.direction}"),
-        mark=message_mark(message.state, lens.words),
+        mark=_settled(message_mark(message.state, lens.words), lens, settled),
         facts=_message_facts(message, lens),
         parts=tuple(
             PartView(
@@ -379,14 +410,14 @@ def _message_facts(message: Message, lens: Lens) -> tuple[Fact, ...]:
     )
 
 
-def event_view(event: Event, lens: Lens, *, replaced: Collection[str] = ()) -> RecordView:
-    actions = _EVENT_ACTIONS.get((event.direction, event.state), ())
+def event_view(
+    event: Event, lens: Lens, *, without: Collection[str] = (), settled: bool = False
+) -> RecordView:
     ids = {
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "subject": event.subject,
-        "time": event.time,
         "interactie_id": event.interactie_id,
         "correlation_id": event.correlation_id,
         "causation_id": event.causation_id,
@@ -397,14 +428,15 @@ def event_view(event: Event, lens: Lens, *, replaced: Collection[str] = ()) -> R
         "digest": hashlib.sha256(event.body).hexdigest(),
     }
     return RecordView(
-        actions=() if event.id in replaced else actions,
+        actions=event_actions(event, without),
         key=event.key,
         title=event.type.rpartition(".")[2] or event.type,
         id=event.id,
         direction=lens.words(f"direction.{event.direction}"),
-        mark=event_mark(event.state, lens.words),
+        mark=_settled(event_mark(event.state, lens.words), lens, settled),
         facts=(
             *_facts(ids, lens.words),
+            *_written_time(event.time, lens),
             Fact(label=lens.words("field.at"), moment=lens.moment(event.at)),
             Fact(label=lens.words("field.key"), text=event.key, code=True),
         ),
@@ -424,6 +456,20 @@ def _facts(ids: Mapping[str, str | None], words: Catalogue) -> tuple[Fact, ...]:
 
 def _time_fact(name: str, at: datetime | None, lens: Lens) -> tuple[Fact, ...]:
     return (Fact(label=lens.words(f"field.{name}"), moment=lens.moment(at)),) if at else ()
+
+
+def _written_time(text: str | None, lens: Lens) -> tuple[Fact, ...]:
+    """The time of an event, told in the zone of the page; as it is written where it cannot be read."""
+    if not text:
+        return ()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    label = lens.words("field.time")
+    if at is None or at.tzinfo is None:
+        return (Fact(label=label, text=text, code=True),)
+    return (Fact(label=label, moment=lens.moment(at)),)
 
 
 def _party(party: str, role: str | None, lens: Lens) -> str:
@@ -446,6 +492,8 @@ class ExchangeView:
     """The page of one exchange."""
 
     line: Line
+    partner: str
+    """Its name."""
     turn: Turn
     reason_key: str
     facts: tuple[Fact, ...]
@@ -456,7 +504,6 @@ class ExchangeView:
     more: bool
     held: bool = False
     """A message waits for an earlier one of its conversation."""
-    actions: tuple[str, ...] = ()
 
 
 def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
@@ -470,10 +517,11 @@ def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
 def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
-    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    replaced, again = resent(messages), offered_again(dossier.events)
+    without = {*replaced, *unneeded(dossier.events)}
+    settled = exchange.state is ExchangeState.DONE
     opened = {str(message.message_id): f"/messages/{message.key}" for message in messages}
     opened |= {str(event.id): f"/events/{event.key}" for event in dossier.events}
-    offered_again = {event.causation_id for event in dossier.events if event.causation_id}
     ids = {
         "subject": exchange.subject,
         "conversation": exchange.conversation_id,
@@ -482,6 +530,7 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     }
     return ExchangeView(
         line=line_of(exchange, lens),
+        partner=lens.name(exchange.partner),
         turn=whose_turn(exchange, messages, dossier.events),
         reason_key=reason_key(exchange, messages, dossier.events),
         facts=(
@@ -496,9 +545,8 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
             ),
         ),
         steps=steps_of(dossier.steps, lens, opened),
-        messages=tuple(message_view(file, lens, replaced=resent) for file in dossier.messages),
-        events=tuple(event_view(event, lens, replaced=offered_again) for event in dossier.events),
-        actions=_exchange_actions(exchange, messages),
+        messages=tuple(message_view(f, lens, without=without, settled=settled) for f in dossier.messages),
+        events=tuple(event_view(e, lens, without=again, settled=settled) for e in dossier.events),
         related=tuple(line_of(other, lens) for other in dossier.related),
         more=dossier.more,
         held=any(message.state is MessageState.HELD for message in messages),
