@@ -24,9 +24,11 @@ from bridge.web.console import reveals
 from bridge.web.console.accounts import audit
 from bridge.web.console.filters import may_be_bsn, read_key
 from bridge.web.console.now_pages import actor_of
+from bridge.web.console.recorded import meaning_of
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.text import Catalogue
 from bridge.web.console.values import value_lines
 from bridge.web.console.views import line_of
 
@@ -57,8 +59,16 @@ async def show_explanation(request: web.Request) -> web.Response:
         partner=lens.name(message.from_party),
         explained=explained,
         lines=value_lines(explained.trace, lens.words) if explained else [],
-        findings=[str(finding) for finding in explained.outcome.findings] if explained else [],
+        findings=_findings(explained, lens.words) if explained else [],
     )
+
+
+def _findings(explained: Explanation, words: Catalogue) -> list[str]:
+    """Each once: two rules may say the same of one place."""
+    found: dict[str, str] = {}
+    for finding in map(str, explained.outcome.findings):
+        found.setdefault(meaning_of(finding, words) or finding, finding)
+    return list(found.values())
 
 
 def _explain(bridge: Bridge, message: Message, payload: bytes | None) -> Explanation | None:

@@ -228,6 +228,19 @@ async def test_what_of_a_run_was_not_mended_is_listed_with_its_reason(
     assert f'<a href="/exchanges/{exchange.key}">' in page
 
 
+async def test_a_run_is_called_by_its_cause_and_followed_until_it_ends(
+    browser: Any, three: Any, bridge: Any
+) -> None:
+    link = await cause_link(browser)
+    _, run = await browser.post(f"{link}/settle", page=f"{link}/settle", limit="2", reason="by phone")
+    page = await browser.get(run)
+    assert f'data-poll="{run}"' in page
+    assert f'<a href="{link}">In het bericht staat een waarde of code' in page
+    assert "bridge exchange resolve --cause" in page
+    await work(bridge)
+    assert "data-poll" not in await browser.get(run)
+
+
 async def test_a_run_that_is_stopped_tries_no_more(
     browser: Any, three: Any, store: Store, bridge: Any
 ) -> None:

@@ -74,6 +74,8 @@ async def test_the_row_that_failed_is_among_the_values(browser: Any, stopped: An
     row = page.partition(f"<code>{PLACE}</code>")[2].partition("</tr>")[0]
     assert "niet te lezen" in row
     assert "Hier mag alleen staan: Ja, Nee" in row
+    findings = page.partition('id="findings-title"')[2].partition("</section>")[0]
+    assert findings.count("<li>") == 1
     assert "N.v.t." not in page
 
 
