@@ -252,13 +252,24 @@ def _write_config(scene: Scene, pki: Pki) -> None:
         (folder / "cpa" / f"{terms.cpa_id}.xml").write_bytes(cpa)
     copy_mappings(folder / "mappings")
     text = config.read_text(encoding="utf-8").replace(json.dumps(str(MAPPINGS)), '"mappings"')
+    text += _contact("partners", "Servicedesk politie", 9)
     text = text.replace('language = "en"', 'language = "nl"\nlogin = "local"')
     text += "[agreements]\nreload_seconds = 1\n" + "".join(
         f'[[partners]]\nname = "{who.name}"\nparty_id = "{who.oin}"\nsystem = "Dossier"\n'
-        'events = ["uitwisselen-melding.*"]\n'
-        for who in urls
+        'events = ["uitwisselen-melding.*"]\n' + _contact("partners", "Meldpunt berichtenverkeer", number)
+        for number, who in enumerate(urls, start=2)
     )
+    text = text.replace("[hub.pull]", _contact("hub", "Beheer hub", 1) + "[hub.pull]")
+    text = text.replace("[hub]", _contact("console", "Team koppelingen", 0, "integrator") + "[hub]")
     config.write_text(text, encoding="utf-8")
+
+
+def _contact(of: str, desk: str, number: int, key: str = "contact") -> str:
+    """Somebody to call, on a number that belongs to nobody."""
+    return (
+        f'[{of}.{key}]\nname = "{desk}"\nphone = "+31 85 000 00 0{number}"\n'
+        f'email = "beheer{number}@example.nl"\nhours = "dag en nacht"\n'
+    )
 
 
 def copy_mappings(target: Path) -> None:

@@ -19,6 +19,7 @@ from bridge.web.console.app import console_app
 from bridge.web.console.identity import OidcOptions, RoleRule
 from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.text import Language
+from bridge.web.console.whom import HUB, INTEGRATOR, Contacts
 from bridge.web.tls import console_context
 
 
@@ -51,6 +52,7 @@ def console_options(settings: Settings) -> ConsoleOptions:
         timezone=ZoneInfo(console.timezone),
         language=Language(console.language),
         party_names=names | {partner.party_id: partner.name for partner in settings.partners},
+        contacts=_contacts(settings),
         login=settings.console_login != "none",
         local=settings.console_login in ("local", "both"),
         oidc=_oidc(console.oidc) if console.oidc else None,
@@ -60,6 +62,12 @@ def console_options(settings: Settings) -> ConsoleOptions:
             idle=timedelta(minutes=console.session_idle_minutes), most=timedelta(hours=console.session_hours)
         ),
     )
+
+
+def _contacts(settings: Settings) -> Contacts:
+    given = {partner.party_id: partner.contact for partner in settings.partners}
+    given |= {HUB: settings.hub.contact, INTEGRATOR: settings.console.integrator}
+    return {who: contact for who, contact in given.items() if contact is not None}
 
 
 def _oidc(settings: OidcSettings) -> OidcOptions:

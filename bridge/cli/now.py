@@ -30,8 +30,7 @@ _COLUMNS = (
 
 
 def now(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Show what needs a person, what flows per partner, what waits, which conditions hold, and which endpoints
-    are in trouble.
+    """Show what needs a person, what flows per partner, what is wrong, and which endpoints are in trouble.
 
     `bridge exchange causes` tells more of what needs a person, `bridge certs status` which certificates end.
     Example: bridge now --json

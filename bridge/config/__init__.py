@@ -11,7 +11,7 @@ from bridge.config.alerts import (
     EmailChannel,
     WebhookChannel,
 )
-from bridge.config.base import FilePath, Section, TlsSettings
+from bridge.config.base import ContactSettings, FilePath, Section, TlsSettings
 from bridge.config.listeners import (
     LOOPBACK,
     ApiListener,
@@ -65,6 +65,7 @@ __all__ = [
     "Condition",
     "ConsoleSettings",
     "ConsoleTls",
+    "ContactSettings",
     "EmailChannel",
     "EncryptionSettings",
     "EventSender",

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    model_validator,
 )
 
 
@@ -41,3 +42,34 @@ class TlsSettings(Section):
         default=None,
         description="PEM file with revocation lists; checked when given, and read again when it changes.",
     )
+
+
+_LINE = r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
+
+
+class ContactSettings(Section):
+    """Whom to call. It stands on pages behind the login, and in no log, metric or event."""
+
+    name: str | None = Field(
+        default=None, max_length=100, pattern=_LINE, description="The desk or the person to ask for."
+    )
+    phone: str | None = Field(
+        default=None,
+        pattern=r"^\+?[0-9][0-9 ()-]{2,30}$",
+        description="Telephone number, such as `+31 70 123 45 67`.",
+    )
+    email: str | None = Field(
+        default=None, max_length=200, pattern=r"^[^@\s<>?&]+@[^@\s<>?&]+$", description="Mail address."
+    )
+    hours: str | None = Field(
+        default=None,
+        max_length=100,
+        pattern=_LINE,
+        description="When somebody answers, and what holds at other times.",
+    )
+
+    @model_validator(mode="after")
+    def _reaches_somebody(self) -> ContactSettings:
+        if not (self.phone or self.email):
+            raise ValueError("give a phone or an email: without these nobody is reached")
+        return self

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.config.base import FilePath, Section, TlsSettings
+from bridge.config.base import ContactSettings, FilePath, Section, TlsSettings
 
 
 class PartnerListener(Section):
@@ -148,6 +148,9 @@ class ConsoleSettings(Section):
         default="nl", description="Language when the browser asks for none."
     )
     timezone: str = Field(default="Europe/Amsterdam", description="Time zone in which times are shown.")
+    integrator: ContactSettings | None = Field(
+        default=None, description="Whom operators call about mappings; shown in the console."
+    )
 
     @model_validator(mode="after")
     def _closed_beyond_loopback(self) -> ConsoleSettings:

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.config.base import FilePath, Section
+from bridge.config.base import ContactSettings, FilePath, Section
 from bridge.errors import ConfigError
 from bridge.hub.subscriptions import compile_filter
 
@@ -49,6 +49,9 @@ class PartnerSettings(Section):
     party_id: str = Field(description="PartyId in the agreements, an OIN of 20 characters.")
     party_id_type: str = Field(default="urn:osb:oin", description="Type of the PartyId.")
     system: str = Field(description="Name of its system: part of the `source` of its events.")
+    contact: ContactSettings | None = Field(
+        default=None, description="Whom operators call about its messages; shown in the console."
+    )
     events: tuple[str, ...] = Field(
         default=(), description="Event types that become messages for this partner; `*` at the end only."
     )

@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.config.base import FilePath, Section, TlsSettings
+from bridge.config.base import ContactSettings, FilePath, Section, TlsSettings
 from bridge.hub.eventtypes import DEFAULT_TYPES
 
 
@@ -86,6 +86,9 @@ class HubSettings(Section):
 
     base_url: str = Field(description="Address under which /events, /status and /queries stand.")
     tls: TlsSettings | None = Field(default=None, description="Mutual TLS towards the hub.")
+    contact: ContactSettings | None = Field(
+        default=None, description="Whom operators call about the hub; shown in the console."
+    )
     dialect: Literal["soh-1", "corv2-poc"] = Field(
         default="soh-1", description="Paths and names of the hub's contract."
     )

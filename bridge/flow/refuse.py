@@ -56,6 +56,15 @@ async def refuse(bridge: Bridge, exchange: Key, *, note: str, dry_run: bool, by:
     return Mended(done=settled.done, effects=(tell, *settled.effects))
 
 
+async def may_refuse(bridge: Bridge, exchange: Key, *, by: Actor) -> bool:
+    """Whether refusing would work now: somebody can be told."""
+    try:
+        await refuse(bridge, exchange, note="", dry_run=True, by=by)
+    except CannotMend:
+        return False
+    return True
+
+
 def _stopped_message(tx: Connection, exchange: Key) -> tuple[Message, bytes | None]:
     """The message that came in and of which nothing went on, with its payload."""
     wanted = MessageFilter(exchange=exchange, direction=Direction.IN)

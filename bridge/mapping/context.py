@@ -70,6 +70,10 @@ class TraceLine:
     value: str
     """Masked when its place has a privacy class."""
     outputs: tuple[str, ...]
+    faults: tuple[Finding, ...] = ()
+    """What is wrong at this place."""
+    allowed: tuple[str, ...] = ()
+    """Where something is wrong and few values may stand: those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

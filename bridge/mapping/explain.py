@@ -37,7 +37,7 @@ def explain(program: Program, payload: etree._Element, *, context: Context) -> E
     outcome = reading.run(payload)
     return Explanation(
         mapping=program.label,
-        trace=trace_lines(program, reading.top, writing=False),
+        trace=trace_lines(program, reading.top, writing=False, findings=outcome.findings),
         left=tuple(_left(program, payload, program.top.place)),
         outcome=outcome,
     )

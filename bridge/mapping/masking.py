@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from itertools import islice
@@ -21,7 +21,7 @@ from lxml import etree
 from bridge.mapping.functions.bsn import is_bsn
 from bridge.mapping.program import Place, Program
 from bridge.mapping.standard import Vocabulary
-from bridge.mapping.structure import XSI_NIL
+from bridge.mapping.structure import XSI_NIL, Shape
 from bridge.mapping.types import Type, fault
 from bridge.mapping.walk import line_of
 
@@ -100,6 +100,8 @@ class Line:
     """The value would be masked, and is shown because that was asked."""
     line: int | None = None
     """In the source."""
+    path: str = ""
+    """The place of an element in the structure, as findings name it."""
 
 
 def form_of(text: str) -> Form:
@@ -161,11 +163,12 @@ class _XmlMasker:
         shape, holds = place.shape, place.shape.type.holds_elements
         text = element.text or ""
         if holds or (len(element) and shape.leaf):
-            yield self._line(element, depth, shape.name)
+            yield self._line(element, depth, shape)
         else:
             open_ = {shape.privacy, place.row.privacy if place.row else shape.privacy} == {OPEN_CLASS}
             good = open_ and self._fits(shape.type, text)
-            yield self._made(element, depth, Kind.ELEMENT, shape.name, shape.privacy, text, good)
+            made = self._made(element, depth, Kind.ELEMENT, shape.name, shape.privacy, text, good)
+            yield replace(made, path=shape.path)
         yield from self._attributes(element, place, depth + 1)
         if len(element) and shape.leaf:
             yield from self._inside(element, depth + 1)
@@ -226,9 +229,11 @@ class _XmlMasker:
         codes = self._program.codes if self._program else {}
         return fault(type_, text, codes) is None and may_be_shown(text.strip())
 
-    def _line(self, element: etree._Element, depth: int, name: str) -> Line:
-        number = self._numbers.next()
-        return Line(number=number, depth=depth, kind=Kind.ELEMENT, name=name, line=line_of(element))
+    def _line(self, element: etree._Element, depth: int, shape: Shape) -> Line:
+        number, line = self._numbers.next(), line_of(element)
+        return Line(
+            number=number, depth=depth, kind=Kind.ELEMENT, name=shape.name, line=line, path=shape.path
+        )
 
     def _masked(
         self, element: etree._Element, depth: int, kind: Kind, text: str, form: Form | None = None

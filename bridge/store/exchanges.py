@@ -218,15 +218,48 @@ def find_exchanges(
 ) -> tuple[Exchange, ...]:
     """The exchanges in which this id occurs, newest first: what an operator types into the search box.
 
-    The id may be a key, business reference, conversation, correlation, MessageId, event id or interactieId. The key
-    of the last one is the next page's `before`.
+    The id may be a key, business reference, conversation, correlation, MessageId, event id or interactieId; of a
+    business reference the number alone will do. The key of the last one is the next page's `before`.
     """
-    keys = {row for query in _places_of(id, before, limit) for row in tx.scalars(query)}
+    queries = [*_places_of(id, before, limit), *_subjects_of(tx, id, before, limit)]
+    keys = {row for query in queries for row in tx.scalars(query)}
     if not keys:
         return ()
     newest = sorted(keys, reverse=True)[:limit]
     query = select(tables.exchange).where(tables.exchange.c.key.in_(newest))
     return fetch(tx, Exchange, query.order_by(tables.exchange.c.key.desc()))
+
+
+MOST_KINDS = 20
+"""Kinds of business references that are looked through for a number alone."""
+
+
+def _subjects_of(tx: Connection, id: str, before: Key | None, limit: int) -> Iterator[Select[Any]]:
+    """Keys of exchanges about this number, of whatever kind: people write it without `melding/` before it."""
+    if "/" in id:
+        return
+    exchange = tables.exchange.c
+    for kind in _kinds(tx):
+        yield (
+            select(exchange.key)
+            .where(exchange.subject == f"{kind}/{id}", *(() if before is None else (exchange.key < before,)))
+            .order_by(exchange.key.desc())
+            .limit(limit)
+        )
+
+
+def _kinds(tx: Connection) -> Iterator[str]:
+    """What stands before the slash in the subjects that there are: from one to the next along the index."""
+    subject, after = tables.exchange.c.subject, ""
+    for _ in range(MOST_KINDS):
+        found = tx.scalar(select(func.min(subject)).where(subject > after))
+        if found is None:
+            return
+        kind, slash, _ = found.partition("/")
+        if slash:
+            yield kind
+        # "0" comes right after "/": past every number of this kind.
+        after = f"{kind}0" if slash else found
 
 
 def _places_of(id: str, before: Key | None, limit: int) -> tuple[Select[Any], ...]:

@@ -54,7 +54,7 @@ EXPLAINED = {
     "agreement": (
         "stuurt onder een overeenkomst die wij niet hebben",
         "melding_politie_oud_7",
-        "Aan zet: de beheerder, samen met de partner",
+        "Aan zet: de operator, samen met de partner",
         "bel de partner: die gebruikt een oud of verkeerd nummer",
     ),
     "signature": (
@@ -66,20 +66,20 @@ EXPLAINED = {
     "rejected": (
         "De hub verwerkte het event niet",
         "FUNCTIONEEL: Onbekende ontvanger",
-        "De beheerder",
+        "De operator",
         "Bel de hub met het id van het event",
     ),
     "silent": (
         "De partner bevestigde het bericht niet, en de tijd daarvoor is voorbij",
         SILENT.name,
-        "De beheerder",
+        "De operator",
         "Zo nee, stuur het als nieuw bericht",
     ),
     "paused": (
-        f"{PAUSED.name} is gepauzeerd door {OPERATOR}",
+        f"{PAUSED.name} is gepauzeerd door gebruiker {OPERATOR}",
         "Onderhoud bij de partner tot 06:00",
-        "De beheerder",
-        "ga naar Partners en kies Hervat",
+        "De operator",
+        "kies Hervatten bij Partners",
     ),
     "mapping": (
         "Een gewijzigde koppeling is niet overgenomen",

@@ -101,6 +101,14 @@ def test_an_exchange_is_found_by_any_id_that_occurs_in_it(store: Store, make: An
     assert store.read_sync(lambda tx: find_exchanges(tx, id)) == (exchange,)
 
 
+def test_an_exchange_is_found_by_the_number_of_its_subject_alone(store: Store, make: Any) -> None:
+    report, case = make.exchange(subject="melding/BVH-7"), make.exchange(subject="onderzoek/BVH-7")
+    others = make.exchange(subject="melding/BVH-77"), make.exchange(subject="melding/BVH"), make.exchange()
+    add(store, report, case, *others)
+
+    assert set(store.read_sync(lambda tx: find_exchanges(tx, "BVH-7"))) == {report, case}
+
+
 def test_an_id_that_occurs_nowhere_finds_nothing(store: Store, make: Any) -> None:
     add(store, make.exchange())
 

@@ -37,7 +37,7 @@ def agreement_view(agreement: Agreement, lens: Lens) -> AgreementView:
     return AgreementView(
         facts=(
             _fact("period", words("agreement.from_until", start=start, end=end), words),
-            _fact("status", agreement.status or words("agreement.no_status"), words),
+            _fact("status", _status(agreement.status, words), words),
         ),
         parties=tuple(_party(party, words) for party in agreement.parties),
         exchanges=tuple(
@@ -53,6 +53,12 @@ def agreement_view(agreement: Agreement, lens: Lens) -> AgreementView:
 
 def _fact(name: str, text: str, words: Catalogue, *, code: bool = False) -> Fact:
     return Fact(label=words(f"agreement.{name}"), text=text, code=code)
+
+
+def _status(status: str | None, words: Catalogue) -> str:
+    if not status:
+        return words("agreement.no_status")
+    return words.find(f"agreement.status.{status}") or status
 
 
 def _party(party: PartyInfo, words: Catalogue) -> Told:

@@ -1,7 +1,7 @@
 """Alerts: what holds now, who was told, what was sent; silencing a condition and testing a channel."""
 
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 
@@ -10,19 +10,22 @@ from sqlalchemy import Connection
 
 from bridge.config import Condition, EmailChannel
 from bridge.flow import alerts
+from bridge.flow.causes import list_causes
 from bridge.flow.mend import CannotMend
 from bridge.store.alerts import ended_alerts, list_deliveries, open_alerts, silences_at, told_of
 from bridge.store.rows import Alert, AlertDelivery, DeliveryState, Silence
-from bridge.web.console.attention import condition_key
+from bridge.web.console.attention import CauseView, cause_views, condition_key
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
+from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
-from bridge.web.console.render import lens_of, page
+from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import Lens, Mark
 
 SHOWN = 30
+MOST_CAUSES = 50
 
 _TONES = {DeliveryState.DELIVERED: "ok", DeliveryState.FAILED: "failed"}
 
@@ -68,7 +71,7 @@ async def _done(request: web.Request, work: Awaitable[object]) -> web.Response:
     try:
         await work
     except CannotMend as error:
-        return await _alerts_page(request, problem=str(error))
+        return await _alerts_page(request, problem=in_words(str(error), words_of(request)))
     raise web.HTTPSeeOther("/alerts")
 
 
@@ -77,6 +80,7 @@ async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
     settings = bridge.settings.alerts
     names = [channel.name for channel in settings.channels]
     held, ended, sent, silences, told = await request.app[STORE].read(lambda tx: _found(tx, names, now))
+    causes = await request.app[STORE].read(lambda tx: _causes(tx, lens))
     return page(
         request,
         "alerts.html",
@@ -85,6 +89,7 @@ async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
         problem=lens.words.find(problem) or problem,
         held=[
             _alert(alert, lens)
+            | _cause(alert, causes, lens)
             | {
                 "told": [name for name, keys in told.items() if alert.key in keys],
                 "silenced": alerts.is_silenced(alert, silences),
@@ -124,6 +129,20 @@ def _found(
         silences_at(tx, now),
         told,
     )
+
+
+def _causes(tx: Connection, lens: Lens) -> dict[str, CauseView]:
+    return {view.id: view for view in cause_views(tx, list_causes(tx)[:MOST_CAUSES], lens)}
+
+
+def _cause(alert: Alert, causes: Mapping[str, CauseView], lens: Lens) -> dict[str, object]:
+    """An alert about a cause by the name that the cause has on other pages; or that it is over by now."""
+    if alert.condition != Condition.NEEDS_PERSON:
+        return {"over": False}
+    view = causes.get(alert.target)
+    if view is None:
+        return {"over": len(causes) < MOST_CAUSES}
+    return {"title": f"{lens.words(f'reason.{view.key}')} · {view.partner}", "over": False}
 
 
 def _kind(condition: str, lens: Lens) -> str:

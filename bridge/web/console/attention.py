@@ -17,9 +17,11 @@ from bridge.store.jobs import count_ready_for, dead_jobs_about
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import CauseOwner, Message
 from bridge.store.runs import owners_of
+from bridge.web.console.exchange_top import ids_to_name
 from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import Turn, reason_key, whose_turn
-from bridge.web.console.views import Lens, Moment
+from bridge.web.console.views import Fact, Lens, Moment
+from bridge.web.console.whom import Side, Whom, side_to_call
 
 MOST_MESSAGES = 20
 """Of the example of a cause; enough to see where it stopped."""
@@ -43,6 +45,9 @@ class CauseView:
     """Since when `owner` has it."""
     untold: bool
     """Our answer to the example did not reach the partner either."""
+    whom: Whom | None
+    ids: tuple[Fact, ...] = ()
+    """Of its exchange, when it is one."""
 
     @property
     def href(self) -> str:
@@ -59,19 +64,22 @@ def _view(tx: Connection, cause: Cause, owner: CauseOwner | None, lens: Lens) ->
     exchange = get_exchange(tx, cause.sample)
     messages = list_messages(tx, MessageFilter(exchange=cause.sample), limit=MOST_MESSAGES)
     events = list_events(tx, EventFilter(exchange=cause.sample), limit=MOST_MESSAGES)
+    key, turn = reason_key(exchange, messages, events), whose_turn(exchange, messages, events)
     return CauseView(
         id=cause.id,
         count=cause.count,
         partner=lens.name(cause.partner),
         title=cause.title.rpartition(".")[2] or cause.title,
-        text=cause.text or "–",
-        key=reason_key(exchange, messages, events),
-        turn=whose_turn(exchange, messages, events),
+        text=(exchange.reason if cause.count == 1 else cause.text) or "–",
+        key=key,
+        turn=turn,
         oldest=lens.moment(cause.oldest),
-        sample=cause.sample,
+        sample=cause.keys[0],
         owner=owner,
         since=lens.moment(owner.at) if owner else None,
         untold=_is_untold(tx, messages),
+        whom=lens.whom(side_to_call(key, turn), cause.partner),
+        ids=ids_to_name(exchange.subject, messages[::-1], events[::-1], lens) if cause.count == 1 else (),
     )
 
 
@@ -116,6 +124,7 @@ class ConditionView:
     """Jobs that wait for this endpoint, counted up to `MOST_BEHIND`."""
     lines: tuple[str, ...] = ()
     """What exactly, as it was recorded."""
+    whom: Whom | None = None
 
 
 def condition_views(
@@ -153,4 +162,21 @@ def _condition(
         said=one.said,
         behind=count_ready_for(tx, one.target, most=MOST_BEHIND) if of_endpoint else 0,
         lines=tuple(lines),
+        whom=_whom(one, lens),
     )
+
+
+def _whom(one: Holding, lens: Lens) -> Whom | None:
+    """Whom the advice says to call, where the settings can know."""
+    match one.condition:
+        case Condition.HUB_DOWN:
+            return lens.whom(Side.HUB, "")
+        case Condition.PARTNER_DOWN:
+            return lens.whom(Side.PARTNER, one.target)
+        case Condition.TURNED_AWAY:
+            oin = one.detail.get("oin", "")
+            return lens.whom(Side.PARTNER, oin) if oin in lens.names else None
+        case Condition.SETTINGS_REFUSED:
+            return lens.whom(Side.INTEGRATOR, "") if one.target == "mappings" else None
+        case _:
+            return None

@@ -14,11 +14,15 @@ from bridge.store.rows import ItemOutcome, MendRun, NoSuchRow, RunState, RunWhat
 from bridge.store.runs import count_items, get_run, items_of, list_runs
 from bridge.web.console.attention import cause_views, condition_views
 from bridge.web.console.filters import read_key
+from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
+from bridge.web.console.offers import is_mended
 from bridge.web.console.render import lens_of, page, words_of
+from bridge.web.console.rights import Right
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import Lens, line_of
+from bridge.web.console.visitor import visitor_of
 
 MOST_CAUSES = 50
 LIST = 100
@@ -67,8 +71,8 @@ async def _own(request: web.Request, *, take: bool) -> web.Response:
     try:
         await do(bridge, cause, by=actor_of(request), note=note)
     except CannotMend as error:
-        return await _cause_page(request, problem=str(error))
-    raise web.HTTPSeeOther(f"/attention/{cause}")
+        return await _cause_page(request, problem=in_words(str(error), words_of(request)))
+    raise web.HTTPSeeOther(f"/attention/{cause}#owner-title")
 
 
 async def show_plan(request: web.Request) -> web.Response:
@@ -91,7 +95,7 @@ async def start(request: web.Request) -> web.Response:
             reason=await field(request, "reason"),
         )
     except CannotMend as error:
-        return await _plan_page(request, limit, problem=str(error))
+        return await _plan_page(request, limit, problem=in_words(str(error), words_of(request)))
     raise web.HTTPSeeOther(f"/runs/{run.key}")
 
 
@@ -106,7 +110,7 @@ async def stop(request: web.Request) -> web.Response:
             request.app[BRIDGE], run.key, by=actor_of(request), reason=await field(request, "reason")
         )
     except CannotMend as error:
-        return await _run_page(request, problem=str(error))
+        return await _run_page(request, problem=in_words(str(error), words_of(request)))
     raise web.HTTPSeeOther(f"/runs/{run.key}")
 
 
@@ -118,6 +122,7 @@ async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
     (view,), exchanges = await store.read(
         lambda tx: (cause_views(tx, found, lens), exchanges_by_keys(tx, found[0].keys[:LIST]))
     )
+    hindrance = await _hindrance(request, id)
     return page(
         request,
         "cause.html",
@@ -128,7 +133,27 @@ async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
         lines=[line_of(exchange, lens) for exchange in exchanges],
         problem=problem,
         most=min(MOST_AT_ONCE, view.count),
+        ways=[RunWhat.MEND, RunWhat.SETTLE] if is_mended(view.key) else [RunWhat.SETTLE, RunWhat.MEND],
+        hindrance=hindrance,
     )
+
+
+async def _hindrance(request: web.Request, cause: str) -> str:
+    """Why trying again would not help now, as it was recorded; tried out on the oldest, nothing is changed."""
+    if not visitor_of(request).may(Right.TRY):
+        return ""
+    plan = await plan_run(request.app[BRIDGE], cause, RunWhat.MEND, limit=1, by=actor_of(request))
+    return plan.impossible[0][1] if plan.impossible else ""
+
+
+async def _name(request: web.Request, cause: str) -> str:
+    """What a cause is called, while it is there."""
+    lens, store = lens_of(request), request.app[STORE]
+    found = [one for one in await store.read(list_causes) if one.id == cause]
+    if not found:
+        return lens.words("cause.title")
+    (view,) = await store.read(lambda tx: cause_views(tx, found, lens))
+    return lens.words(f"reason.{view.key}")
 
 
 async def _plan_page(request: web.Request, limit: str, *, problem: str) -> web.Response:
@@ -143,8 +168,10 @@ async def _plan_page(request: web.Request, limit: str, *, problem: str) -> web.R
         page="attention",
         what=what,
         cause=cause,
+        name=await _name(request, cause),
         limit=number,
         plan=plan,
+        possible=len(plan.impossible) < plan.looked_at,
         problem=problem,
     )
 
@@ -163,6 +190,7 @@ async def _run_page(request: web.Request, *, problem: str) -> web.Response:
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
         page="attention",
         run=run,
+        name=await _name(request, run.cause),
         running=run.state is RunState.RUNNING,
         at=lens.moment(run.at),
         ended=_ended(run, lens),

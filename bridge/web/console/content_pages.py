@@ -18,16 +18,18 @@ from bridge.flow.context import mapping_context
 from bridge.flow.map import load_message
 from bridge.flow.mend import CannotMend
 from bridge.flow.mend_model import check_reason
-from bridge.mapping.context import TraceLine
 from bridge.mapping.explain import Explanation, explain
 from bridge.store.rows import Exchange, Message, NoSuchRow
 from bridge.web.console import reveals
 from bridge.web.console.accounts import audit
 from bridge.web.console.filters import may_be_bsn, read_key
 from bridge.web.console.now_pages import actor_of
+from bridge.web.console.recorded import meaning_of
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.text import Catalogue
+from bridge.web.console.values import value_lines
 from bridge.web.console.views import line_of
 
 MOST_FOUND = 100
@@ -48,15 +50,25 @@ async def show_explanation(request: web.Request) -> web.Response:
     await request.app[STORE].write(
         lambda tx: audit(tx, who=by.name, role=by.role, action="content.explained", target=key, at=now)
     )
+    lens = lens_of(request)
     return page(
         request,
         "explanation.html",
         page="exchanges",
         message=message,
+        partner=lens.name(message.from_party),
         explained=explained,
-        lines=[{"line": line, "value": _shown(line)} for line in explained.trace] if explained else [],
-        findings=[str(finding) for finding in explained.outcome.findings] if explained else [],
+        lines=value_lines(explained.trace, lens.words) if explained else [],
+        findings=_findings(explained, lens.words) if explained else [],
     )
+
+
+def _findings(explained: Explanation, words: Catalogue) -> list[str]:
+    """Each once: two rules may say the same of one place."""
+    found: dict[str, str] = {}
+    for finding in map(str, explained.outcome.findings):
+        found.setdefault(meaning_of(finding, words) or finding, finding)
+    return list(found.values())
 
 
 def _explain(bridge: Bridge, message: Message, payload: bytes | None) -> Explanation | None:
@@ -71,11 +83,6 @@ def _explain(bridge: Bridge, message: Message, payload: bytes | None) -> Explana
         etree.QName(root).text, service=message.service, action=message.action, cpa_id=message.cpa_id
     )
     return explain(program, root, context=mapping_context(bridge, message)) if program else None
-
-
-def _shown(line: TraceLine) -> str:
-    """Whatever the mapping says of it: a number that may be a BSN is on no screen."""
-    return "(*********)" if may_be_bsn(line.value) else line.value
 
 
 async def show_person_search(request: web.Request) -> web.Response:

@@ -19,12 +19,13 @@ from bridge.mapping.rules import RULES
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import NoSuchRow
 from bridge.web.console.accounts import audit
-from bridge.web.console.filters import may_be_bsn, read_key
+from bridge.web.console.filters import read_key
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.text import Language
+from bridge.web.console.values import value_lines
 from bridge.web.console.views import AsItIs
 
 LOOKED_AT = 1000
@@ -187,12 +188,7 @@ def _try_page(request: web.Request, *, tried: Tried | None, problem: str, key: s
         page="mappings",
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
         tried=_own(tried) if tried and not key else tried,
-        lines=[
-            {"line": line, "value": AsItIs(line.value) if not key else _masked(line.value)}
-            for line in tried.trace
-        ]
-        if tried
-        else [],
+        lines=value_lines(tried.trace, words, own=not key) if tried else [],
         key=key if read_key(key) else "",
         problem=words(problem, n=mebibytes) if problem == "try.large" else words(problem) if problem else "",
     )
@@ -201,10 +197,6 @@ def _try_page(request: web.Request, *, tried: Tried | None, problem: str, key: s
 def _own(tried: Tried) -> Tried:
     """What was made of what somebody pasted is their own, with every number in it."""
     return replace(tried, outputs=tuple((name, AsItIs(text)) for name, text in tried.outputs))
-
-
-def _masked(value: str) -> str:
-    return "(*********)" if may_be_bsn(value) else value
 
 
 async def show_compare(request: web.Request) -> web.Response:

@@ -16,11 +16,15 @@ from bridge.store.events import get_event
 from bridge.store.jobs import get_job
 from bridge.store.messages import get_message
 from bridge.store.rows import NoSuchRow
+from bridge.store.timeline import steps_of
 from bridge.web.console.filters import read_job_key, read_key
+from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
-from bridge.web.console.render import page
+from bridge.web.console.render import page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, STORE
+
+EXCHANGES = "/exchanges/"
 
 Do = Callable[[Bridge, Key, bool, Actor, str], Awaitable[Mended]]
 
@@ -82,10 +86,21 @@ async def do_action(request: web.Request) -> web.Response:
     except ChangedMeanwhile:
         raise web.HTTPConflict from None
     except CannotMend as error:
-        return await _preview(request, problem=str(error), status=HTTPStatus.BAD_REQUEST)
+        problem = in_words(str(error), words_of(request))
+        return await _preview(request, problem=problem, status=HTTPStatus.BAD_REQUEST)
     if not mended.done:
         return await _preview(request, problem="", status=HTTPStatus.OK)
-    raise web.HTTPSeeOther(f"{back}#timeline-title" if back.startswith("/exchanges/") else back)
+    raise web.HTTPSeeOther(await _done_at(request, back))
+
+
+async def _done_at(request: web.Request, back: str) -> str:
+    """Where the reader sees that it was done: the page names the step that was just taken."""
+    if not back.startswith(EXCHANGES):
+        return back
+    exchange, by = Key(back.removeprefix(EXCHANGES)), actor_of(request).name
+    steps = await request.app[STORE].read(lambda tx: steps_of(tx, exchange))
+    last = next((step.seq for step in reversed(steps) if step.by == by), None)
+    return back if last is None else f"{back}?done={last}#done"
 
 
 async def _preview(request: web.Request, *, problem: str, status: int) -> web.Response:
@@ -96,7 +111,7 @@ async def _preview(request: web.Request, *, problem: str, status: int) -> web.Re
         mended = await action.do(request.app[BRIDGE], key, True, actor_of(request), "")
         effects = mended.effects
     except CannotMend as error:
-        stopped = str(error)
+        stopped = in_words(str(error), words_of(request))
     return page(
         request,
         "mend.html",
@@ -124,7 +139,7 @@ async def _asked(request: web.Request) -> tuple[Action, Key, str]:
         exchange = await request.app[STORE].read(lambda tx: _exchange(tx, action.about, key))
     except NoSuchRow:
         raise web.HTTPNotFound from None
-    return action, key, f"/exchanges/{exchange}" if exchange else "/jobs"
+    return action, key, f"{EXCHANGES}{exchange}" if exchange else "/jobs"
 
 
 def _exchange(tx: Connection, about: str, key: Key) -> Key | None:

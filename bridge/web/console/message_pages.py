@@ -20,7 +20,8 @@ from bridge.ids import Key
 from bridge.store.events import get_event
 from bridge.store.jobs import tries_about
 from bridge.store.messages import get_message
-from bridge.store.rows import NoSuchRow
+from bridge.store.resolutions import resolutions_of
+from bridge.store.rows import Direction, MessageState, NoSuchRow
 from bridge.web.console import reveals
 from bridge.web.console.accounts import audit
 from bridge.web.console.dossier import read_message_file
@@ -31,6 +32,7 @@ from bridge.web.console.render import lens_of, page
 from bridge.web.console.rights import Right
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.values import wrong_places
 from bridge.web.console.views import event_view, message_view
 from bridge.web.console.visitor import visitor_of
 
@@ -109,7 +111,13 @@ async def _message_page(
     except NoSuchRow:
         raise web.HTTPNotFound from None
     message = opened.message
-    file = await request.app[STORE].read(lambda tx: read_message_file(tx, message))
+    file, settled = await request.app[STORE].read(
+        lambda tx: (
+            read_message_file(tx, message),
+            {resolution.subject_key for resolution in resolutions_of(tx, message.exchange)},
+        )
+    )
+    wrong = wrong_places(message.reason, lens.words) if message.state is MessageState.PARKED else {}
     may_see = visitor_of(request).may(Right.CONTENT)
     if may_see:
         await _audit_opened(request, key)
@@ -120,9 +128,11 @@ async def _message_page(
         page="exchanges",
         json_href="",
         message=message,
-        record=message_view(file, lens),
+        record=message_view(file, lens, settled=settled),
         wires=[wire_page(wire, lens) for wire in opened.wires],
-        parts=[part_page(part, lens) for part in opened.parts] if may_see else [],
+        parts=[part_page(part, lens, wrong) for part in opened.parts] if may_see else [],
+        wrong=sorted(wrong.items()) if may_see else [],
+        partner=lens.name(message.from_party if message.direction is Direction.IN else message.to_party),
         agreement=any(a.cpa_id == message.cpa_id for a in bridge.agreements.agreements),
         self_href=f"/messages/{key}",
         **_about(request, grants, problem),

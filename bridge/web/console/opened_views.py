@@ -1,6 +1,6 @@
 """An opened message or event as a page shows it: headers in words, content line by line. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bridge.ebms.model import Message, Party, Reference
@@ -26,6 +26,8 @@ class LineView:
     privacy: str = ""
     revealed: bool = False
     line: int | None = None
+    wrong: str = ""
+    """What is wrong with it, of what the message stopped for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,12 @@ class WirePage:
     standing: Standing
 
 
-def part_page(part: OpenedPart, lens: Lens) -> PartPage:
-    lines = tuple(_line(line, lens) for line in part.lines)
+NOTHING_WRONG: Mapping[str, str] = {}
+
+
+def part_page(part: OpenedPart, lens: Lens, wrong: Mapping[str, str] = NOTHING_WRONG) -> PartPage:
+    """`wrong` says per place what is wrong there."""
+    lines = tuple(_line(line, lens, wrong.get(line.path, "")) for line in part.lines)
     return PartPage(
         place=part.place,
         title=lens.words("open.told") if part.place == TOLD else _title(part),
@@ -76,7 +82,7 @@ def _title(part: OpenedPart) -> str:
     return f"{part.content_id} · {part.content_type}".strip(" ·")
 
 
-def _line(line: Line, lens: Lens) -> LineView:
+def _line(line: Line, lens: Lens, wrong: str) -> LineView:
     words = lens.words
     name = {
         Kind.ATTRIBUTE: f"@{line.name or '…'}",
@@ -94,6 +100,7 @@ def _line(line: Line, lens: Lens) -> LineView:
         privacy="" if line.privacy in ("-", "") else line.privacy,
         revealed=line.revealed,
         line=line.line,
+        wrong=wrong,
     )
 
 

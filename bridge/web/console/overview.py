@@ -24,7 +24,7 @@ SOON = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What went on with one partner; `oldest` is the start of its oldest exchange that still runs."""
+    """What went on with one partner; `oldest` is the start of its oldest exchange that is not done."""
 
     partner: str
     to_hub_hour: int = 0
@@ -46,6 +46,8 @@ class Ending:
     subject: str
     ends: datetime
     days: int
+    agreement: str = ""
+    """The CPAId of the agreement that it stands in; empty for our own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +90,7 @@ def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
             counted[asked.partner][f"{way}_{name}"] -= asked.exchanges
     for waiting in count_exchanges(tx, states=(ExchangeState.RUNNING, ExchangeState.ATTENTION)):
         counted[waiting.partner][waiting.state] += waiting.exchanges
-        if waiting.state is ExchangeState.RUNNING:
-            oldest[waiting.partner] = min(waiting.oldest, oldest.get(waiting.partner, waiting.oldest))
+        oldest[waiting.partner] = min(waiting.oldest, oldest.get(waiting.partner, waiting.oldest))
     return {
         partner: Flow(partner=partner, oldest=oldest.get(partner), **counts)
         for partner, counts in counted.items()
@@ -99,20 +100,21 @@ def _flows(tx: Connection, now: datetime) -> dict[str, Flow]:
 def certificates_in_use(bridge: Bridge, *, now: datetime) -> tuple[Ending, ...]:
     """Our own and those of the agreements, the one that ends first on top; each certificate once."""
     found: dict[str, Ending] = {}
-    for use, certificate in _named_certificates(bridge):
+    for use, agreement, certificate in _named_certificates(bridge):
         id = certificate.fingerprint(hashes.SHA256()).hex()
         ends = certificate.not_valid_after_utc
         subject = certificate.subject.rfc4514_string(_NAMES)
-        ending = Ending(id=id, use=use, subject=subject, ends=ends, days=(ends - now).days)
+        days = (ends - now).days
+        ending = Ending(id=id, use=use, subject=subject, ends=ends, days=days, agreement=agreement)
         found.setdefault(id, ending)
     return tuple(sorted(found.values(), key=lambda ending: ending.ends))
 
 
-def _named_certificates(bridge: Bridge) -> Iterable[tuple[str, x509.Certificate]]:
+def _named_certificates(bridge: Bridge) -> Iterable[tuple[str, str, x509.Certificate]]:
     for own in bridge.own:
         for pair in own.keys:
-            yield own.name, pair.certificate
+            yield own.name, "", pair.certificate
     for agreement in bridge.agreements.agreements:
         for party in agreement.parties:
             for named in party.certificates:
-                yield f"{party.name} · CPA {agreement.cpa_id}", named.certificate
+                yield f"{party.name} · CPA {agreement.cpa_id}", agreement.cpa_id, named.certificate

@@ -7,21 +7,28 @@ from http import HTTPStatus
 from aiohttp import web
 from sqlalchemy import Connection
 
+from bridge.flow.refuse import may_refuse
 from bridge.ids import Key
+from bridge.store.doors import KEPT, turned_away_since
 from bridge.store.exchanges import find_exchanges, get_exchange, list_exchanges
 from bridge.store.rows import Exchange, ExchangeState, NoSuchRow
 from bridge.store.timeline import last_seq
 from bridge.web.console import live
 from bridge.web.console.documents import dossier_document, exchange_document
 from bridge.web.console.dossier import Dossier, find_dossier
+from bridge.web.console.exchange_top import top_of
 from bridge.web.console.filters import Wanted, matches, read_filters, read_key, search
 from bridge.web.console.notices import notices_of
+from bridge.web.console.now_pages import actor_of
+from bridge.web.console.offers import can_be_refused
 from bridge.web.console.render import RENDERER, STATIC_TYPES, html, language_of, lens_of, page, words_of
+from bridge.web.console.rights import Right
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.stall import find_stall
-from bridge.web.console.state import STORE
+from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.text import Catalogue
 from bridge.web.console.views import exchange_view, line_of
+from bridge.web.console.visitor import visitor_of
 
 PAGE_SIZE = 50
 MOST_ROWS = 100
@@ -63,6 +70,8 @@ async def show_exchanges(request: web.Request) -> web.Response:
         page="exchanges",
         json_href=wanted.href("/api/v1/exchanges"),
         lines=[line_of(exchange, lens) for exchange in found.exchanges],
+        knocked=await _is_known_at_the_door(request, wanted) if not found.exchanges else False,
+        partners=_partners(request, values["partner"]),
         tabs=_tabs(wanted, words),
         values=values | {name: _for_input(wanted.values.get(name, "")) for name in ("since", "until")},
         problems=[_explain(problem.what, problem.name, words) for problem in wanted.problems],
@@ -75,6 +84,24 @@ async def show_exchanges(request: web.Request) -> web.Response:
         self_href=wanted.href(before=before),
         stream="" if wanted.problems else wanted.href("/live", after=str(live.follow_from(bound, found.seq))),
     )
+
+
+async def _is_known_at_the_door(request: web.Request, wanted: Wanted) -> bool:
+    """Whether the id that is sought is of a message that was turned away: nothing of it was kept."""
+    if not wanted.text:
+        return False
+    now = request.app[NOW]()
+    knocks = await request.app[STORE].read(lambda tx: turned_away_since(tx, now - KEPT))
+    return any(knock.message_id == wanted.text for knock in knocks)
+
+
+def _partners(request: web.Request, chosen: str) -> list[tuple[str, str]]:
+    """Id and name of every partner to choose from, and of the one that the address names."""
+    settings = request.app[BRIDGE].settings.partners
+    found = {partner.party_id: partner.name for partner in settings}
+    if chosen:
+        found.setdefault(chosen, lens_of(request).name(chosen))
+    return sorted(found.items(), key=lambda item: item[1])
 
 
 def _tabs(wanted: Wanted, words: Catalogue) -> list[dict[str, object]]:
@@ -119,17 +146,34 @@ async def show_exchange(request: web.Request) -> web.Response:
     dossier = await _dossier(request)
     key, lens = dossier.exchange.key, lens_of(request)
     stall = await request.app[STORE].read(lambda tx: find_stall(tx, dossier, lens))
+    top = top_of(
+        dossier,
+        lens,
+        stall=stall,
+        refusable=await _is_refusable(request, dossier),
+        done=request.query.get("done", ""),
+        reader=visitor_of(request).name,
+    )
     return page(
         request,
         "exchange.html",
         page="exchanges",
         stall=stall,
         notices=notices_of(dossier, lens),
+        top=top,
         json_href=f"/api/v1/exchanges/{key}",
         view=exchange_view(dossier, lens),
         self_href=f"/exchanges/{key}",
         stream=f"/live?exchange={key}&after={live.follow_from(bound, dossier.seq)}",
     )
+
+
+async def _is_refusable(request: web.Request, dossier: Dossier) -> bool:
+    """Whether the sender can be told; only what then works is offered."""
+    messages = [file.message for file in dossier.messages]
+    if not visitor_of(request).may(Right.TRY) or not can_be_refused(dossier.exchange, messages):
+        return False
+    return await may_refuse(request.app[BRIDGE], dossier.exchange.key, by=actor_of(request))
 
 
 async def _dossier(request: web.Request) -> Dossier:

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 from sqlalchemy import Connection
@@ -17,17 +18,24 @@ from bridge.store.channels import list_channels
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.rows import Channel, ExchangeDirection
 from bridge.web.console.fares import Fares, hub_fares, partner_fares, read_known
+from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, STORE
 from bridge.web.console.views import Lens, Mark, Moment
+from bridge.web.console.whom import Side
 
 HUB = "hub"
 
 
+SAID = ("tested", "untestable", "paused", "resumed")
+"""What came of asking something, as it stands in the address after it: so that a page can be asked for again."""
+
+
 async def show_partners(request: web.Request) -> web.Response:
-    return await _partners(request)
+    said = request.query.get("said", "")
+    return await _partners(request, about=request.query.get("about", ""), said=said if said in SAID else "")
 
 
 async def pause(request: web.Request) -> web.Response:
@@ -42,14 +50,12 @@ async def try_connection(request: web.Request) -> web.Response:
     """The part of the acceptance test that sends no message: TLS and a Ping. Waits some seconds for an answer."""
     bridge = request.app[BRIDGE]
     partner = _partner(bridge, request.match_info["party"])
-    reason = words_of(request)("partners.ping")
+    reason, said = words_of(request)("partners.ping"), "tested"
     try:
-        (check,) = await try_partner(
-            bridge, partner, trial=None, within=PATIENCE, by=actor_of(request), reason=reason
-        )
-    except ConfigError as error:
-        return await _partners(request, about=partner.party_id, said="untestable", why=str(error))
-    return await _partners(request, about=partner.party_id, why=check.text)
+        await try_partner(bridge, partner, trial=None, within=PATIENCE, by=actor_of(request), reason=reason)
+    except ConfigError:
+        said = "untestable"
+    raise web.HTTPSeeOther(_place(partner.party_id, said))
 
 
 async def _hold(request: web.Request, *, pausing: bool) -> web.Response:
@@ -61,8 +67,14 @@ async def _hold(request: web.Request, *, pausing: bool) -> web.Response:
     try:
         await do(bridge, party, dry_run=False, by=actor_of(request), reason=reason)
     except CannotMend as error:
-        return await _partners(request, about=party, said="refused", why=str(error))
-    raise web.HTTPSeeOther("/partners")
+        why = in_words(str(error), words_of(request))
+        return await _partners(request, about=party, said="refused", why=why)
+    raise web.HTTPSeeOther(_place(party, "paused" if pausing else "resumed"))
+
+
+def _place(party: str, said: str) -> str:
+    """Of a partner on the page, with what came of it."""
+    return f"/partners?{urlencode({'about': party, 'said': said})}#p-{quote(party, safe='')}"
 
 
 def _partner(bridge: Bridge, party: str) -> PartnerSettings:
@@ -109,6 +121,7 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
                 "seen": seen.get(party),
                 "tested": tested.get(party),
                 "pings": party != HUB,
+                "whom": lens.whom(Side.HUB if party == HUB else Side.PARTNER, party),
             }
             for party, name, id, events in ends
         ],

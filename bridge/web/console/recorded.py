@@ -59,6 +59,9 @@ SENTENCES: Mapping[str, Pattern[str]] = {
 RULE = re.compile(r"(?P<rule>M9\d\d|SOH-\d+)(?: at (?P<place>\S*[^\s:]))?:? (?P<text>.*)")
 """A broken rule, as findings write it."""
 
+ONLY = re.compile(r"not one of (\S.*)|neither (\S+) nor (\S+)")
+"""What a finding says where few values may stand."""
+
 _OF_THE_HUB = ("FUNCTIONEEL", "TECHNISCH")
 
 
@@ -100,6 +103,9 @@ def _rule_meaning(clause: str, words: Catalogue) -> str:
     if found is None or "; " in clause:
         return ""
     said = words.find(f"said.{found['text']}") or words.find(f"recorded.rule.{found['rule']}")
+    only = ONLY.fullmatch(found["text"])
+    if only is not None:
+        said = words("recorded.only", values=", ".join(filter(None, only.groups())))
     if said is None:
         return ""
     place = found["place"]

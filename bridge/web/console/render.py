@@ -10,11 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.told import without_told
 from bridge.web.console.filters import may_be_bsn
+from bridge.web.console.mend_words import in_words
 from bridge.web.console.recorded import is_ours, meaning_of
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW
 from bridge.web.console.text import Catalogue, Language, catalogue, choose_language
-from bridge.web.console.views import Lens
+from bridge.web.console.views import AsItIs, Lens
 from bridge.web.console.visitor import visitor_of
 from bridge.web.console.waiting import MOST, waiting_of
 
@@ -33,6 +34,15 @@ def _shown(value: object) -> object:
     return mask_bsn_beside_ids(without_told(value)) if type(value) is str else value
 
 
+def _meaning(text: str, words: Catalogue) -> str:
+    """What a reason means: one that was recorded, or why something cannot be done."""
+    told = meaning_of(text, words)
+    if told:
+        return told
+    said = in_words(text, words)
+    return "" if said == text else said
+
+
 class Renderer:
     """The templates and static files of the package, read once."""
 
@@ -46,7 +56,9 @@ class Renderer:
             finalize=_shown,
         )
         self._templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
-        self._templates.globals |= {"meaning_of": meaning_of, "is_ours": is_ours}
+        # Of the settings, about people at work: a telephone number may look like a number of another kind.
+        self._templates.filters["as_is"] = AsItIs
+        self._templates.globals |= {"meaning_of": _meaning, "is_ours": is_ours}
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
 
@@ -83,6 +95,7 @@ def lens_of(request: web.Request) -> Lens:
         zone=settings.timezone,
         now=request.app[NOW](),
         names=settings.party_names,
+        contacts=settings.contacts,
     )
 
 
@@ -111,6 +124,7 @@ def page(
         static=renderer.static_href,
         languages=[(language, _in_language(request, language)) for language in Language],
         zone_name=request.app[SETTINGS].timezone.key,
+        zone_offset=_offset(request),
         **values,
     )
     response = html(text, words.language, status=status)
@@ -119,6 +133,13 @@ def page(
             LANGUAGE_COOKIE, words.language, max_age=31_536_000, httponly=True, samesite="Strict", path="/"
         )
     return response
+
+
+def _offset(request: web.Request) -> str:
+    """How far the zone of the page is from UTC now, such as `UTC+1`: so that a time can be told to somebody else."""
+    offset = request.app[NOW]().astimezone(request.app[SETTINGS].timezone).utcoffset()
+    hours, minutes = divmod(int(offset.total_seconds()) // 60 if offset else 0, 60)
+    return f"UTC{hours:+d}" + (f":{minutes:02d}" if minutes else "") if hours or minutes else "UTC"
 
 
 def html(text: str, language: Language, *, status: int = 200) -> web.Response:
@@ -132,4 +153,24 @@ def _in_language(request: web.Request, language: Language) -> str:
         return f"/login?lang={language}"
     if request.match_info.http_exception is not None or any(map(may_be_bsn, request.query.values())):
         return f"/?lang={language}"
+    if request.method == "POST" and not _has_page(request.app, request.path):
+        return f"{_page_above(request)}?lang={language}"
     return str(request.rel_url.update_query(lang=language.value))
+
+
+def _page_above(request: web.Request) -> str:
+    """A form was answered with a page that nobody can ask for; the nearest one that they can."""
+    path = request.path
+    while path and not _has_page(request.app, path):
+        path = path.rpartition("/")[0]
+    return path or "/"
+
+
+def _has_page(app: web.Application, path: str) -> bool:
+    for resource in app.router.resources():
+        info = resource.get_info()
+        pattern = info.get("pattern")
+        fits = info.get("path") == path or (pattern is not None and pattern.fullmatch(path))
+        if fits and any(route.method == "GET" for route in resource):
+            return True
+    return False

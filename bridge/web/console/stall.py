@@ -29,6 +29,8 @@ class Stall:
     reason: str
     until: Moment | None = None
     """Until when what waits for a partner is valid, where it is: after that waiting is no longer harmless."""
+    endpoint: str = ""
+    """A PartyId, or `HUB`."""
     since: Moment | None = None
     """Since when an alert knows that it fails."""
     late: bool = False
@@ -48,6 +50,7 @@ def find_stall(tx: Connection, dossier: Dossier, lens: Lens) -> Stall | None:
                 until=lens.moment(until) if until else None,
                 since=_seen_since(tx, channel, lens),
                 late=until is not None and until <= lens.now,
+                endpoint=channel.endpoint,
             )
     return None
 
@@ -83,7 +86,15 @@ def _stall(channel: Channel, lens: Lens) -> Stall:
     if channel.paused:
         at = lens.moment(channel.changed_at)
         values = {"name": name, "who": channel.paused_by or "", "at": f"{at.day} {at.clock}"}
-        return Stall(kind="paused", turn=Turn.OPERATOR, values=values, reason=channel.reason or "")
+        return Stall(
+            kind="paused",
+            turn=Turn.OPERATOR,
+            values=values,
+            reason=channel.reason or "",
+            endpoint=channel.endpoint,
+        )
     turn = Turn.HUB if is_hub else Turn.PARTNER
     counted: dict[str, object] = {"name": name, "n": channel.failures}
-    return Stall(kind="down", turn=turn, values=counted, reason=channel.reason or "")
+    return Stall(
+        kind="down", turn=turn, values=counted, reason=channel.reason or "", endpoint=channel.endpoint
+    )

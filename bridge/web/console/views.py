@@ -4,11 +4,10 @@ Nothing here opens content: of a payload its size, type and digest are shown, of
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from bridge.flow.exchange import ANSWER_TO, RESEND_OF
 from bridge.flow.ping import QUESTIONS
 from bridge.ids import Key
 from bridge.store.rows import (
@@ -22,8 +21,10 @@ from bridge.store.rows import (
     Step,
 )
 from bridge.web.console.dossier import Dossier, MessageFile
+from bridge.web.console.offers import event_actions, message_actions, offered_again, resent, unneeded
 from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, Turn, reason_key, whose_turn
+from bridge.web.console.whom import HUB, INTEGRATOR, Contacts, Side, Whom
 
 
 class AsItIs(str):
@@ -38,10 +39,23 @@ class Lens:
     zone: tzinfo
     now: datetime
     names: Mapping[str, str]
+    contacts: Contacts = field(default_factory=dict)
 
     def name(self, party: str) -> str:
         """The name of an organisation when the settings know it, else its id."""
         return self.names.get(party, party)
+
+    def whom(self, side: Side | None, partner: str) -> Whom | None:
+        """Whom to call, in words; the partner is that of the exchange."""
+        match side:
+            case None:
+                return None
+            case Side.PARTNER:
+                return Whom(organisation=self.name(partner), contact=self.contacts.get(partner))
+            case Side.HUB:
+                return Whom(organisation=self.words("turn.hub"), contact=self.contacts.get(HUB))
+            case Side.INTEGRATOR:
+                return Whom(organisation=self.words("turn.integrator"), contact=self.contacts.get(INTEGRATOR))
 
     def moment(self, at: datetime) -> "Moment":
         local = at.astimezone(self.zone)
@@ -181,6 +195,8 @@ class StepView:
     """Where what was sent or received in this step is opened."""
     told: bool = False
     """Words of a peer are kept beside it; they stand at `href`."""
+    repeated: tuple[Moment, ...] = ()
+    """The same happened at these moments too, right after this."""
 
 
 NOWHERE: Mapping[str, str] = {}
@@ -192,22 +208,51 @@ NOT_TOLD: Collection[int] = ()
 def steps_of(
     steps: Iterable[Step], lens: Lens, opened: Mapping[str, str] = NOWHERE, told: Collection[int] = NOT_TOLD
 ) -> tuple[StepView, ...]:
-    """`opened`: per MessageId and event id where it is opened; `told`: beside which steps words of a peer are kept."""
+    """`opened`: per MessageId and event id where it is opened; `told`: beside which steps words of a peer are kept.
+
+    The same that happens again and again is one step with its further moments. An id that the step before it named
+    too is not said again.
+    """
     views: list[StepView] = []
     start: datetime | None = None
+    former: Step | None = None
+    named: dict[str, str] = {}
     for step in steps:
         start = start or step.at
         moment = lens.moment(step.at)
+        if former is not None and _same(former, step) and views[-1].moment.day == moment.day:
+            views[-1] = replace(views[-1], repeated=(*views[-1].repeated, moment))
+            former = step
+            continue
         new_day = bool(views) and views[-1].moment.day != moment.day
-        view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start)
-        named = (step.detail.get(name, "") for name in ("event_id", "message_id"))
-        views.append(
-            replace(view, href=next((opened[id] for id in named if id in opened), ""), told=step.seq in told)
-        )
+        view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start, known=named)
+        ids = (step.detail.get(name, "") for name in ("event_id", "message_id"))
+        href = next((opened[id] for id in ids if id in opened), "")
+        views.append(replace(view, href=href, told=step.seq in told))
+        named |= {name: step.detail[name] for name in _FIRST if step.detail.get(name)}
+        former = step
     return tuple(views)
 
 
-def _step(step: Step, lens: Lens, *, moment: Moment, new_day: bool, after: timedelta) -> StepView:
+def _same(former: Step, step: Step) -> bool:
+    """Another attempt at the same, with the same outcome."""
+
+    def told(one: Step) -> object:
+        detail = {name: text for name, text in one.detail.items() if name != "attempt"}
+        return one.what, one.side, one.outcome, one.by, detail
+
+    return "attempt" in former.detail and told(former) == told(step)
+
+
+def _step(
+    step: Step,
+    lens: Lens,
+    *,
+    moment: Moment,
+    new_day: bool,
+    after: timedelta,
+    known: Mapping[str, str],
+) -> StepView:
     words = lens.words
     tone = step.outcome if step.outcome in {"ok", "waiting", "failed"} else "info"
     side = step.side if step.side in {"ebms", "hub"} else "bridge"
@@ -220,7 +265,7 @@ def _step(step: Step, lens: Lens, *, moment: Moment, new_day: bool, after: timed
         new_day=new_day,
         after=seconds_text(after),
         mark=Mark(tone=tone, word=words(f"outcome.{tone}")),
-        details=_details(step.detail, lens),
+        details=_details(step.detail, known, lens),
         by="" if step.by == "bridge" else step.by,
         help=words.find(f"step.help.{step.what}") or "",
     )
@@ -248,9 +293,9 @@ _RECORDED = frozenset({"findings", "note", "notes", "reason", "told"})
 _PARTIES = frozenset({"from_party", "to_party"})
 
 
-def _details(detail: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
-    """The ids of a step, the one that it is about first and the reason last."""
-    filled = [name for name, text in detail.items() if text]
+def _details(detail: Mapping[str, str], known: Mapping[str, str], lens: Lens) -> tuple[Fact, ...]:
+    """The ids of a step, the one that it is about first and the reason last; without those that are known."""
+    filled = [name for name, text in detail.items() if text and known.get(name) != text]
     filled.sort(key=lambda name: (name not in _FIRST, name in _LAST, name))
     return tuple(
         Fact(
@@ -316,45 +361,18 @@ class RecordView:
     evidence: tuple[EvidenceView, ...] = ()
     actions: tuple[str, ...] = ()
     """What can be done about it now: names of `mend_pages.ACTIONS`."""
-    stopped: bool = False
-    """It cannot go on, and nobody settled that."""
     explained: bool = False
     """Whether there is content that a mapping can explain."""
 
 
-_MESSAGE_ACTIONS = {
-    (Direction.IN, MessageState.HELD): ("replay",),
-    (Direction.IN, MessageState.OVERDUE): ("replay",),
-    (Direction.IN, MessageState.PARKED): ("replay",),
-    (Direction.IN, MessageState.MAPPED): ("replay", "replay-again"),
-    (Direction.OUT, MessageState.FAILED): ("resend-same", "resend"),
-    (Direction.OUT, MessageState.EXPIRED): ("resend",),
-}
-_EVENT_ACTIONS = {
-    (Direction.OUT, EventState.ERROR): ("retry",),
-    (Direction.OUT, EventState.REFUSED): ("retry",),
-    (Direction.IN, EventState.QUARANTINED): ("release",),
-}
-
-
-def _exchange_actions(exchange: Exchange, messages: Sequence[Message]) -> tuple[str, ...]:
-    """A message that came in can be refused to its sender, once."""
-    if exchange.state != ExchangeState.ATTENTION:
-        return ()
-    came = any(m.direction is Direction.IN and m.state is not MessageState.REFUSED for m in messages)
-    answered = any(ANSWER_TO in m.values for m in messages)
-    return ("refuse", "resolve") if came and not answered else ("resolve",)
-
-
 def message_view(
-    file: MessageFile, lens: Lens, *, replaced: Collection[str] = (), settled: Collection[Key] = ()
+    file: MessageFile, lens: Lens, *, without: Collection[str] = (), settled: Collection[Key] = ()
 ) -> RecordView:
+    """`without`: ids that another message took the place of, and actions not offered; `settled`: by a person."""
     message = file.message
-    actions = _MESSAGE_ACTIONS.get((message.direction, message.state), ())
     is_settled = message.key in settled and message.state in STOPPED_MESSAGES
     return RecordView(
-        stopped=message.state in STOPPED_MESSAGES and not is_settled,
-        actions=() if message.message_id in replaced else actions,
+        actions=tuple(name for name in message_actions(message, without) if name not in without),
         explained=message.direction is Direction.IN and bool(file.payloads),
         key=message.key,
         title=message.action,
@@ -411,18 +429,16 @@ def event_view(
     event: Event,
     lens: Lens,
     *,
-    replaced: Collection[str] = (),
+    without: Collection[str] = (),
     settled: Collection[Key] = (),
     tries: int = 0,
 ) -> RecordView:
     """`tries` is how often the job that brings it to the hub was taken up, offering and asking together."""
-    actions = _EVENT_ACTIONS.get((event.direction, event.state), ())
     ids = {
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "subject": event.subject,
-        "time": event.time,
         "interactie_id": event.interactie_id,
         "correlation_id": event.correlation_id,
         "causation_id": event.causation_id,
@@ -434,8 +450,7 @@ def event_view(
     }
     is_settled = event.key in settled and event.state in STOPPED_EVENTS
     return RecordView(
-        stopped=event.state in STOPPED_EVENTS and not is_settled,
-        actions=() if event.id in replaced else actions,
+        actions=event_actions(event, without),
         key=event.key,
         title=event.type.rpartition(".")[2] or event.type,
         id=event.id,
@@ -443,6 +458,7 @@ def event_view(
         mark=settled_mark(lens.words) if is_settled else event_mark(event.state, lens.words),
         facts=(
             *_facts(ids, lens.words),
+            *_written_time(event.time, lens),
             Fact(label=lens.words("field.at"), moment=lens.moment(event.at)),
             Fact(label=lens.words("field.key"), text=event.key, code=True),
         ),
@@ -470,6 +486,20 @@ def _time_fact(name: str, at: datetime | None, lens: Lens) -> tuple[Fact, ...]:
     return (Fact(label=lens.words(f"field.{name}"), moment=lens.moment(at)),) if at else ()
 
 
+def _written_time(text: str | None, lens: Lens) -> tuple[Fact, ...]:
+    """The time of an event, told in the zone of the page; as it is written where it cannot be read."""
+    if not text:
+        return ()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    label = lens.words("field.time")
+    if at is None or at.tzinfo is None:
+        return (Fact(label=label, text=text, code=True),)
+    return (Fact(label=label, moment=lens.moment(at)),)
+
+
 def _party(party: str, role: str | None, lens: Lens) -> str:
     name = lens.name(party)
     known = f"{name} ({party})" if name != party else party
@@ -490,6 +520,8 @@ class ExchangeView:
     """The page of one exchange."""
 
     line: Line
+    partner: str
+    """Its name."""
     turn: Turn
     reason_key: str
     facts: tuple[Fact, ...]
@@ -500,11 +532,6 @@ class ExchangeView:
     more: bool
     held: bool = False
     """A message waits for an earlier one of its conversation."""
-    actions: tuple[str, ...] = ()
-    first: tuple[tuple[str, str], ...] = ()
-    """What helps here: names of `mend_pages.ACTIONS`, each with the key of what it is done to."""
-    other: tuple[tuple[str, str], ...] = ()
-    """What is possible too."""
 
 
 def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
@@ -515,56 +542,25 @@ def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
     return Fact(label=lens.words("exchange.open_for"), text=took_text(lens.now - exchange.started_at))
 
 
-_HELPLESS = frozenset({"nobody", "unreadable"})
-"""Explanations by which the message itself has to be another one: mapping it again gives the same end."""
-
-Action = tuple[str, str]
-
-
-def _advised(
-    key: str, records: Sequence[RecordView], about_all: Sequence[Action]
-) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
-    """What helps first: what is done to that which stopped. The rest can be done too, and is not what is needed."""
-    own = [(name, record) for record in records for name in record.actions]
-    helps = [
-        (name, record.key)
-        for name, record in own
-        if record.stopped and not (key in _HELPLESS and name == "replay")
-    ]
-    rest = [(name, record.key) for name, record in own if (name, record.key) not in helps]
-    return (*helps, *about_all), tuple(rest)
-
-
 def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
-    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    replaced, again = resent(messages), offered_again(dossier.events)
+    without = {*replaced, *unneeded(dossier.events)}
     settled = {resolution.subject_key for resolution in dossier.resolutions}
-    key = reason_key(exchange, messages, dossier.events)
     opened = {str(message.message_id): f"/messages/{message.key}" for message in messages}
     opened |= {str(event.id): f"/events/{event.key}" for event in dossier.events}
-    offered_again = {event.causation_id for event in dossier.events if event.causation_id}
     ids = {
         "subject": exchange.subject,
         "conversation": exchange.conversation_id,
         "correlation": exchange.correlation_id,
         "key": exchange.key,
     }
-    shown = tuple(message_view(file, lens, replaced=resent, settled=settled) for file in dossier.messages)
-    offered = tuple(
-        event_view(
-            event, lens, replaced=offered_again, settled=settled, tries=dossier.tries.get(event.key, 0)
-        )
-        for event in dossier.events
-    )
-    actions = _exchange_actions(exchange, messages)
-    first, other = _advised(key, (*shown, *offered), [(name, str(exchange.key)) for name in actions])
     return ExchangeView(
         line=line_of(exchange, lens),
+        partner=lens.name(exchange.partner),
         turn=whose_turn(exchange, messages, dossier.events),
-        reason_key=key,
-        first=first,
-        other=other,
+        reason_key=reason_key(exchange, messages, dossier.events),
         facts=(
             Fact(label=words("exchange.started"), moment=lens.moment(exchange.started_at)),
             Fact(label=words("exchange.changed"), moment=lens.moment(exchange.changed_at)),
@@ -577,9 +573,11 @@ def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
             ),
         ),
         steps=steps_of(dossier.steps, lens, opened, dossier.told),
-        messages=shown,
-        events=offered,
-        actions=actions,
+        messages=tuple(message_view(f, lens, without=without, settled=settled) for f in dossier.messages),
+        events=tuple(
+            event_view(e, lens, without=again, settled=settled, tries=dossier.tries.get(e.key, 0))
+            for e in dossier.events
+        ),
         related=tuple(line_of(other, lens) for other in dossier.related),
         more=dossier.more,
         held=any(message.state is MessageState.HELD for message in messages),

@@ -12,7 +12,10 @@ from bridge.flow.jobs import make_worker
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.rows import Role
 from bridge.store.unit import Store
+from bridge.web.console.text import Language, catalogue
 from tests.web.console.conftest import NOW
+
+DUTCH = catalogue(Language.DUTCH)
 
 
 @pytest.fixture
@@ -44,6 +47,18 @@ async def test_what_holds_is_shown_with_what_to_do(browser: Any, bridge: Any, st
     assert "Geef de regels aan de integrator" in page
     assert "aan niemand gemeld" in page
     assert "dienst" in page
+
+
+async def test_alert_about_a_cause_has_its_name_and_says_when_it_is_solved(
+    browser: Any, bridge: Any, store: Store, seeder: Any
+) -> None:
+    exchange = seeder.parked()
+    await look(bridge, store)
+    page = await browser.get("/alerts")
+    assert f"{DUTCH('reason.no_mapping')} · Politie Eenheid Oost" in page
+    assert "opgelost" not in page
+    await browser.post(f"/mend/resolve/{exchange.key}", reason="phoned them")
+    assert "opgelost; de brug sluit dit vanzelf af" in await browser.get("/alerts")
 
 
 async def test_quiet_bridge_has_no_alerts(browser: Any) -> None:

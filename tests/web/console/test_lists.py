@@ -11,11 +11,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
+from bridge.ids import Key, MessageId
 from bridge.store.access import add_access
 from bridge.store.audit import AuditFilter, list_audit
+from bridge.store.channels import pause
+from bridge.store.doors import note_turned_away
 from bridge.store.jobs import add_job, add_standing_job, claim_jobs, get_job, retry_job
-from bridge.store.rows import Access, AccessOutcome, Role
+from bridge.store.rows import Access, AccessOutcome, Role, TurnedAway
 from tests.web.console.conftest import NOW, START
 
 READER = "00000001112223334000"
@@ -150,3 +154,70 @@ async def test_job_that_a_worker_holds_is_left_alone(browser: Any, job: Any, sto
 @pytest.mark.parametrize("state", ["done", "x", ""])
 async def test_unknown_list_of_jobs_is_refused(browser: Any, state: str) -> None:
     await browser.get(f"/jobs?state={state}", status=400)
+
+
+async def test_routine_work_stands_apart_from_work_about_an_exchange(
+    browser: Any, seeder: Any, store: Any
+) -> None:
+    exchange = seeder.exchange()
+    message = seeder.message(exchange)
+
+    def work(tx: Connection) -> None:
+        add_standing_job(tx, key=Key("seal"), kind="seal", endpoint=None, at=NOW)
+        add_job(tx, key=seeder.keys(NOW), kind="map", subject_key=message.key, due=NOW, at=NOW)
+
+    store.write_sync(work)
+    stuck, _, routine = (await browser.get("/jobs?state=ready")).partition('<details class="more">')
+    assert f'<a href="/exchanges/{exchange.key}">Bekijk de uitwisseling</a>' in stuck
+    assert "Journaal verzegelen" not in stuck
+    assert "Journaal verzegelen" in routine
+    assert "0 keer gedaan" in routine
+    assert "Bekijk de uitwisseling" not in routine
+
+
+async def test_job_for_a_paused_partner_says_so_by_name(browser: Any, seeder: Any, store: Any) -> None:
+    def work(tx: Connection) -> None:
+        pause(tx, READER, by="anna", reason="maintenance", at=NOW)
+        add_job(
+            tx, key=seeder.keys(NOW), kind="deliver", subject_key=Key("x"), due=NOW, at=NOW, endpoint=READER
+        )
+
+    store.write_sync(work)
+    page = await browser.get("/jobs?state=ready")
+    assert "Politie Eenheid Oost" in page
+    assert "gepauzeerd" in page
+
+
+async def test_certificate_of_a_partner_leads_to_its_agreement(browser: Any, bridge: Any) -> None:
+    cpa = bridge.agreements.agreements[0].cpa_id
+    assert f'<a href="/agreements/{cpa}">' in await browser.get("/certificates")
+
+
+async def test_partner_is_chosen_by_name(browser: Any, bridge: Any) -> None:
+    partner = bridge.settings.partners[0]
+    page = await browser.get(f"/exchanges?partner={partner.party_id}")
+    assert f'<option value="{partner.party_id}" selected>{partner.name}</option>' in page
+    other = await browser.get("/exchanges?partner=00000001112223334000")
+    assert '<option value="00000001112223334000" selected>Politie Eenheid Oost</option>' in other
+
+
+async def test_exchange_is_found_by_its_number_without_the_kind(browser: Any, seeder: Any) -> None:
+    exchange = seeder.exchange(subject="melding/BVH-2026-000105")
+    assert exchange.key in await browser.get("/exchanges?q=BVH-2026-000105")
+
+
+async def test_id_of_a_message_that_was_turned_away_leads_to_attention(browser: Any, store: Any) -> None:
+    knock = TurnedAway(
+        oin=READER,
+        code="ValueNotRecognized",
+        cpa_id="old",
+        count=1,
+        first_at=NOW,
+        last_at=NOW,
+        message_id=MessageId("knock@x"),
+    )
+    store.write_sync(lambda tx: note_turned_away(tx, knock))
+    assert "geweigerd en niet bewaard" in await browser.get("/exchanges?q=knock@x")
+    assert "geweigerd en niet bewaard" not in await browser.get("/exchanges?q=other@x")
+    attention = await browser.get("/attention")
+    assert '<a href="/agreements">' in attention

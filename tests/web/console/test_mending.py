@@ -54,7 +54,9 @@ async def test_every_number_of_now_leads_to_what_it_counts(browser: Any, seeder:
     seeder.arrived()
     seeder.parked()
     page = await browser.get("/")
-    counted = re.findall(r'<td class="number"><a href="([^"]+)">(\d+)</a>', page)
+    counted = re.findall(
+        r'<td role="cell" class="number" data-label="[^"]+"><a href="([^"]+)">(\d+)</a>', page
+    )
     assert counted
     for href, number in counted:
         rows = (await browser.get(href.replace("&amp;", "&"))).count('<tr role="row" data-key=')
@@ -212,6 +214,9 @@ async def test_a_run_needs_a_reason_and_a_number_within_bounds(
 async def test_what_of_a_run_was_not_mended_is_listed_with_its_reason(
     browser: Any, seeder: Any, bridge: Any
 ) -> None:
+    reason = "M901 at betrokkenen[1]/rol: code is not in the list"
+    good = seeder.exchange(state=ExchangeState.ATTENTION, reason=reason)
+    seeder.message(good, state=MessageState.PARKED, mapping=None, content=SAMPLE.read_bytes())
     exchange = seeder.parked()
     link = await cause_link(browser)
     plan = await browser.get(f"{link}/mend")
@@ -221,6 +226,19 @@ async def test_what_of_a_run_was_not_mended_is_listed_with_its_reason(
     page = await browser.get(run)
     assert "1 niet gelukt." in page
     assert f'<a href="/exchanges/{exchange.key}">' in page
+
+
+async def test_a_run_is_called_by_its_cause_and_followed_until_it_ends(
+    browser: Any, three: Any, bridge: Any
+) -> None:
+    link = await cause_link(browser)
+    _, run = await browser.post(f"{link}/settle", page=f"{link}/settle", limit="2", reason="by phone")
+    page = await browser.get(run)
+    assert f'data-poll="{run}"' in page
+    assert f'<a href="{link}">In het bericht staat een waarde of code' in page
+    assert "bridge exchange resolve --cause" in page
+    await work(bridge)
+    assert "data-poll" not in await browser.get(run)
 
 
 async def test_a_run_that_is_stopped_tries_no_more(
@@ -286,7 +304,7 @@ async def test_an_exchange_that_waits_for_a_paused_partner_says_so(
     exchange = seeder.waiting()
     store.write_sync(lambda tx: pause(tx, SAFE_AT_HOME, by="anna", reason="maintenance", at=NOW))
     page = await browser.get(f"/exchanges/{exchange.key}")
-    assert "is gepauzeerd door anna" in page
+    assert "is gepauzeerd door gebruiker anna" in page
     assert "maintenance" in page
     assert "U hoeft niets te doen" not in page
 
@@ -337,7 +355,7 @@ async def test_partner_is_paused_and_resumed(browser: Any, store: Store) -> None
     party = REAL_POLICE.oin
     await browser.post(f"/partners/{party}/pause", page="/partners", reason="maintenance")
     assert store.read_sync(lambda tx: find_channel(tx, party)).paused  # type: ignore[union-attr]
-    assert "gepauzeerd door local" in await browser.get("/partners")
+    assert "gepauzeerd door gebruiker local" in await browser.get("/partners")
     assert "gepauzeerd door gebruiker local" in await browser.get("/")
     await browser.post(f"/partners/{party}/resume", page="/partners", reason="done")
     assert not store.read_sync(lambda tx: find_channel(tx, party)).paused  # type: ignore[union-attr]
@@ -349,8 +367,8 @@ async def test_unknown_partner_is_not_paused(browser: Any) -> None:
 
 @pytest.mark.usefixtures("in_force")
 async def test_partner_that_is_away_is_said_to_be_unreached(browser: Any, store: Store) -> None:
-    page, _ = await browser.post(f"/partners/{REAL_POLICE.oin}/test", page="/partners", status=200)
-    assert "De partner is niet bereikt." in page
+    _, back = await browser.post(f"/partners/{REAL_POLICE.oin}/test", page="/partners")
+    assert "De partner is niet bereikt." in await browser.get(back)
     assert actions(store)[-1][0] == "partner.tested"
 
 
@@ -369,8 +387,8 @@ async def test_partners_page_tells_how_the_last_acceptance_test_went(
 
 async def test_partner_without_an_agreement_cannot_be_tested(browser: Any, bridge: Any) -> None:
     bridge.agreements = replace(bridge.agreements, agreements=())
-    page, _ = await browser.post(f"/partners/{REAL_POLICE.oin}/test", page="/partners", status=200)
-    assert "geen overeenkomst van kracht" in page
+    _, back = await browser.post(f"/partners/{REAL_POLICE.oin}/test", page="/partners")
+    assert "geen overeenkomst van kracht" in await browser.get(back)
 
 
 async def test_only_who_mends_tests_a_partner(enter: Any) -> None:

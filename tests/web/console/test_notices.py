@@ -170,7 +170,7 @@ async def test_a_ping_is_between_bridge_and_partner_and_no_traffic(browser: Any,
     page = await browser.get("/exchanges")
     assert "zonder antwoord" in page
     assert "<span>brug</span>" in page.lower()
-    row = re.search(r'<th scope="row">[^<]*</th>(.*?)</tr>', (await browser.get("/")))
+    row = re.search(r'scope="row">[^<]*</th>(.*?)</tr>', (await browser.get("/")))
     assert row is not None
     assert set(re.findall(r">(\d+)<", row[1])) == {"0"}
 

@@ -144,7 +144,12 @@ async def test_exchange_shows_its_timeline_in_order(browser: Any, seeder: Any) -
 
 async def test_exchange_that_failed_answers_the_four_questions(browser: Any, seeder: Any) -> None:
     page = await browser.get(f"/exchanges/{seeder.parked().key}")
-    for question in ("Wat is er gebeurd?", "Wie is aan zet?", "Wat kunt u nu doen?", "Waar staat dat?"):
+    for question in (
+        "Wat is er gebeurd?",
+        "Wie is aan zet?",
+        "Wat kunt u nu doen?",
+        "Wat is er precies mis?",
+    ):
         assert question in page
     assert "De integrator." in page
     assert "M901 at betrokkenen[1]/rol" in page

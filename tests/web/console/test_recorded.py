@@ -21,12 +21,12 @@ DUTCH, ENGLISH = catalogue(Language.DUTCH), catalogue(Language.ENGLISH)
     [
         (
             "M903 at jz:object/jz:indicatieSASHIngevuld: neither Ja nor Nee",
-            "bij jz:object/jz:indicatieSASHIngevuld: de waarde of code is niet bekend of niet te lezen",
+            "bij jz:object/jz:indicatieSASHIngevuld: hier mag alleen staan: Ja, Nee",
         ),
         ("SOH-64 the age in whole years is expected", "er ontbreekt een leeftijd in hele jaren"),
         (
             "no acknowledgment came in 2 attempts before TimeToLive",
-            "er kwam geen bevestiging na 2 pogingen, en de geldigheid (TimeToLive) is voorbij",
+            "er kwam geen bevestiging na 2 pogingen, en de geldigheid is voorbij",
         ),
         ("FUNCTIONEEL: Onbekende ontvanger", "de hub meldt een functionele fout: “Onbekende ontvanger”"),
         (

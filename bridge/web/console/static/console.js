@@ -1,4 +1,4 @@
-// Live updates, copy buttons and one guard. Every page works without this file.
+// Live updates, copy buttons, how far a run is, and one guard. Every page works without this file.
 "use strict";
 
 (() => {
@@ -80,6 +80,12 @@
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
+  // An id may go on after its "@", so that its host is not broken in the middle.
+  for (const code of document.querySelectorAll("dd > code")) {
+    const [local, ...rest] = code.textContent.split("@");
+    if (rest.length) code.replaceChildren(`${local}@`, document.createElement("wbr"), rest.join("@"));
+  }
+
   // Copy an id.
   if (navigator.clipboard) {
     const { copy, copied } = document.body.dataset;
@@ -94,9 +100,27 @@
         button.textContent = copied;
         setTimeout(() => (button.textContent = copy), 1500);
       });
-      code.after(button);
+      // The two stay together: on a narrow page the button does not fall to a line of its own.
+      const pair = document.createElement("span");
+      pair.className = "id";
+      code.replaceWith(pair);
+      pair.append(code, button);
     }
   }
+
+  // How far a run is: its panel is asked for again until it has ended, then the page as a whole.
+  const run = document.querySelector("[data-poll]");
+  const poll = async () => {
+    const answer = await fetch(run.dataset.poll).catch(() => null);
+    if (answer && answer.ok) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const now = page.getElementById("run");
+      if (now && !now.dataset.poll) return location.reload();
+      if (now && now.innerHTML !== run.innerHTML) run.innerHTML = now.innerHTML;
+    }
+    setTimeout(poll, 1500);
+  };
+  if (run) setTimeout(poll, 1000);
 
   // A number that may be a BSN never leaves this page: the server refuses it too.
   const search = document.getElementById("q");
