@@ -77,7 +77,7 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
         detail = {"message_id": row.message_id, "attempt": str(job.attempts)}
         give_up = problem is not None and job.attempts >= _ATTEMPTS
         # Whoever asks with a Ping sees for himself that no answer came.
-        matters = row.kind == Kind.BUSINESS
+        matters = row.kind == Kind.BUSINESS and row.state is MessageState.REFUSED
         add_step(
             tx,
             exchange=row.exchange,
