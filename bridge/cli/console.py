@@ -13,13 +13,14 @@ from bridge.config import Settings
 from bridge.config.listeners import OidcSettings
 from bridge.errors import ConfigError
 from bridge.flow.bridge import Bridge
+from bridge.store.channels import HUB
 from bridge.store.rows import Role
 from bridge.web.console.accounts import Lifetime
 from bridge.web.console.app import console_app
 from bridge.web.console.identity import OidcOptions, RoleRule
 from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.text import Language
-from bridge.web.console.whom import HUB, INTEGRATOR, Contacts
+from bridge.web.console.whom import INTEGRATOR, Contacts
 from bridge.web.tls import console_context
 
 

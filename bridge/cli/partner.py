@@ -19,11 +19,8 @@ from bridge.flow.acceptance import Check, Trial, Verdict, try_partner
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import Actor, Mended, pause_partner, resume_partner
 from bridge.flow.ping import Asked, Reached, ping
-from bridge.store.channels import list_channels
+from bridge.store.channels import HUB, list_channels
 from bridge.store.rows import Channel
-
-HUB = "hub"
-"""The hub, where a partner can be named: it is an endpoint as they are."""
 
 app = typer.Typer(
     help="Partners: list them, pause and resume one, reach it, test its adapter.", no_args_is_help=True

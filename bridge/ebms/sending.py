@@ -46,6 +46,7 @@ __all__ = [
     "after_attempt",
     "after_signal",
     "after_time",
+    "expired",
     "outgoing_message",
     "plan",
     "told_by",
@@ -331,13 +332,18 @@ def told_by(result: AttemptResult) -> str:
             return ""
 
 
+def expired(attempts: int, *, sent: bool) -> Expired:
+    """The end by TimeToLive. `sent`: an attempt ever began, also before the attempts were counted anew."""
+    if not sent:
+        return Expired(reason=NEVER_SENT)
+    return Expired(reason=f"no acknowledgment came in {attempts} attempts before TimeToLive")
+
+
 def after_time(state: Sending, *, now: datetime) -> Retry | Wait | Failed | Expired:
     """What is due when a wait is over, and before every attempt: an attempt now, more waiting, or the end."""
     until = state.schedule.time_to_live
     if until is not None and now >= until:
-        if state.attempt == 0 and not state.sent_before:
-            return Expired(reason=NEVER_SENT)
-        return Expired(reason=f"no acknowledgment came in {state.attempt} attempts before TimeToLive")
+        return expired(state.attempt, sent=state.attempt > 0 or state.sent_before)
     if state.attempt < state.schedule.attempts:
         return Retry(at=now, reason="the next attempt is due")
     if until is not None:

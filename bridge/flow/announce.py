@@ -17,6 +17,7 @@ from bridge.hub.event import make_event, write_structured, write_time
 from bridge.hub.json import Json
 from bridge.hub.profile import Mode, check_event, source_of
 from bridge.ids import EventId, Oin
+from bridge.store.channels import HUB
 from bridge.store.events import add_event
 from bridge.store.exchanges import open_exchange
 from bridge.store.jobs import add_job
@@ -67,7 +68,7 @@ def announce(
             kind=publish.KIND,
             subject_key=row.key,
             ordering_key=f"about the bridge {type}",
-            endpoint="hub",
+            endpoint=HUB,
             due=at,
             at=at,
         )

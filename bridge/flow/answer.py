@@ -22,7 +22,7 @@ from bridge.ebms.model import Octets, Part, Service
 from bridge.errors import ConfigError
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.context import composing_context, own_named, partner_named
-from bridge.flow.exchange import ANSWER_TO
+from bridge.flow.exchange import ANSWER_TO, live_events
 from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
 from bridge.ids import CpaId, Key
 from bridge.log import get_logger
@@ -234,8 +234,7 @@ def _message_of(tx: Connection, event: Event) -> Message | None:
 def _all_ended_well(tx: Connection, exchange: Key) -> bool:
     """Every event of the message, so far as it was not offered anew under another id, ended OK."""
     events = list_events(tx, EventFilter(exchange=exchange, direction=Direction.OUT), limit=_MOST)
-    replaced = {event.causation_id for event in events if event.causation_id}
-    return all(event.state is EventState.OK for event in events if event.id not in replaced)
+    return all(event.state is EventState.OK for event in live_events(events))
 
 
 def _say_that_it_stands(tx: Connection, reply: Reply, given: GivenAnswer, at: datetime) -> None:

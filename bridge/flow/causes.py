@@ -16,7 +16,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from bridge.flow.bridge import Bridge
-from bridge.flow.exchange import RESEND_OF
+from bridge.flow.exchange import live_events, live_messages
 from bridge.flow.mend import Actor, Mended, release, replay, resend, retry_event
 from bridge.ids import Key
 from bridge.store.events import EventFilter, list_events
@@ -114,19 +114,13 @@ async def mend_exchange(bridge: Bridge, exchange: Key, *, dry_run: bool, by: Act
             list_events(tx, EventFilter(exchange=exchange), limit=100),
         )
     )
-    replaced = {event.causation_id for event in events}
-    resent = {message.values.get(RESEND_OF) for message in messages}
     steps: list[Callable[[], Awaitable[Mended]]] = []
-    for message in messages:
+    for message in live_messages(messages):
         if message.state in (MessageState.PARKED, MessageState.OVERDUE):
             steps.append(partial(replay, bridge, message.key, dry_run=dry_run, by=by, reason=reason))
-        elif (
-            message.state in (MessageState.FAILED, MessageState.EXPIRED) and message.message_id not in resent
-        ):
+        elif message.state in (MessageState.FAILED, MessageState.EXPIRED):
             steps.append(partial(resend, bridge, message.key, dry_run=dry_run, by=by, reason=reason))
-    for event in events:
-        if event.id in replaced:
-            continue
+    for event in live_events(events):
         if event.state in (EventState.ERROR, EventState.REFUSED):
             steps.append(partial(retry_event, bridge, event.key, dry_run=dry_run, by=by, reason=reason))
         elif event.state is EventState.QUARANTINED:

@@ -21,13 +21,12 @@ from bridge.flow.causes import list_causes
 from bridge.flow.exchange import POST_ANSWER
 from bridge.store.access import oldest_waiting
 from bridge.store.alerts import open_alerts
-from bridge.store.channels import list_channels
+from bridge.store.channels import HUB, list_channels
 from bridge.store.cursors import get_cursor
 from bridge.store.doors import turned_away_since
 from bridge.store.engines import file_of, read_url
 from bridge.store.jobs import count_dead
 
-HUB = "hub"
 JOURNAL = "journal.faults"
 """Name of the cursor that holds how many faults the last check of the journal found."""
 

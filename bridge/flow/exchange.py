@@ -62,17 +62,27 @@ def settle_exchange(tx: Connection, exchange: Key, *, at: datetime) -> ExchangeS
     return state
 
 
+def sent_anew(messages: Iterable[Message]) -> set[str]:
+    """The MessageIds of those whose content was sent as a newer message."""
+    return {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+
+
+def offered_again(events: Iterable[Event]) -> set[str]:
+    """The ids of those that were offered again as a newer event."""
+    return {event.causation_id for event in events if event.causation_id}
+
+
 def live_messages(messages: Iterable[Message]) -> list[Message]:
     """Without those that were sent anew: the newer one tells how it stands."""
     messages = tuple(messages)
-    resent = {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
+    resent = sent_anew(messages)
     return [message for message in messages if message.message_id not in resent]
 
 
 def live_events(events: Iterable[Event]) -> list[Event]:
     """Without those that were offered again as a newer event."""
     events = tuple(events)
-    replaced = {event.causation_id for event in events if event.causation_id}
+    replaced = offered_again(events)
     return [event for event in events if event.id not in replaced]
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from sqlalchemy.engine import Connection
 
 from bridge import metrics
-from bridge.ebms.sending import NEVER_SENT
+from bridge.ebms.sending import expired
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import partner_named
 from bridge.flow.failure import keep_failure, log_failure
@@ -73,10 +73,6 @@ def _end(tx: Connection, bridge: Bridge, endpoint: str, key: Key) -> tuple[Messa
         return None
     if not finish_free_jobs_about(tx, kind=DELIVER, subject_key=key, at=now):
         return None
-    reason = (
-        f"no acknowledgment came in {row.attempts} attempts before TimeToLive"
-        if was_sent(tx, row)
-        else NEVER_SENT
-    )
+    reason = expired(row.attempts, sent=was_sent(tx, row)).reason
     keep_failure(tx, row, MessageState.EXPIRED, what="message.expired", reason=reason, told="", at=now)
     return row, reason

@@ -20,6 +20,7 @@ from bridge.hub.profile import Mode, check_event, source_of
 from bridge.hub.prov import make_lookup_graph
 from bridge.ids import EventId, Key, Oin
 from bridge.inzage.record import Trace
+from bridge.store.channels import HUB
 from bridge.store.events import add_event
 from bridge.store.exchanges import open_exchange
 from bridge.store.jobs import add_job
@@ -150,7 +151,7 @@ def _store_event(tx: Connection, report: Report, event: Event, resource: Resourc
             kind=publish.KIND,
             subject_key=event.key,
             ordering_key=event.subject,
-            endpoint="hub",
+            endpoint=HUB,
             due=at,
             at=at,
         )

@@ -48,6 +48,7 @@ from bridge.mapping.program import Program
 from bridge.mapping.rules import RULES
 from bridge.mapping.run import run_mapping
 from bridge.store.blobs import put_blob, read_blob
+from bridge.store.channels import HUB
 from bridge.store.events import add_event
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import add_job, finish_job
@@ -385,7 +386,7 @@ def keep_mapped(
             kind=publish.KIND,
             subject_key=row.key,
             ordering_key=row.subject,
-            endpoint="hub",
+            endpoint=HUB,
             due=at,
             at=at,
         )

@@ -34,6 +34,7 @@ from bridge.hub.profile import Mode, check_event
 from bridge.hub.reader import read_structured
 from bridge.ids import EventId, Key
 from bridge.store import channels
+from bridge.store.channels import HUB
 from bridge.store.events import EventFilter, add_event, get_event, list_events, set_event_state
 from bridge.store.exchanges import get_exchange
 from bridge.store.jobs import JobFilter, add_job, end_given_up, get_job, hurry_job, list_jobs, revive_job
@@ -194,7 +195,7 @@ async def retry_event(bridge: Bridge, event_key: Key, *, dry_run: bool, by: Acto
             kind=publish.KIND,
             subject_key=row.key,
             ordering_key=row.subject,
-            endpoint="hub",
+            endpoint=HUB,
             due=now,
             at=now,
         )

@@ -29,6 +29,7 @@ from bridge.hub.shared import ChannelFault, TokenRefused
 from bridge.hub.syntax import parse_timestamp
 from bridge.ids import EventId, Key
 from bridge.log import get_logger
+from bridge.store.channels import HUB
 from bridge.store.cursors import get_cursor, set_cursor
 from bridge.store.events import add_event, find_event
 from bridge.store.exchanges import open_exchange
@@ -65,7 +66,7 @@ def start_pulling(tx: Connection, bridge: Bridge) -> None:
     """Make sure that the pull job is there, when events are to be pulled. Doing it twice is harmless."""
     if not bridge.settings.hub.pull.types:
         return
-    add_standing_job(tx, key=SUBSCRIPTION, kind=KIND, endpoint="hub", at=bridge.now())
+    add_standing_job(tx, key=SUBSCRIPTION, kind=KIND, endpoint=HUB, at=bridge.now())
 
 
 async def pull(bridge: Bridge, job: Job) -> Contact:

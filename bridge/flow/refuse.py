@@ -12,6 +12,7 @@ from bridge.errors import PeerError
 from bridge.flow.answer import Reply, answer_to, keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.context import mapping_context
+from bridge.flow.exchange import live_events
 from bridge.flow.map import load_message
 from bridge.flow.mend import resolve
 from bridge.flow.mend_model import (
@@ -72,8 +73,7 @@ def _stopped_message(tx: Connection, exchange: Key) -> tuple[Message, bytes | No
     if len(found) != 1 or found[0].state is MessageState.REFUSED:
         raise CannotMend(f"exchange {exchange} holds no message of a partner that could be refused")
     events = list_events(tx, EventFilter(exchange=exchange, direction=Direction.OUT), limit=_MOST)
-    replaced = {event.causation_id for event in events if event.causation_id}
-    if any(event.state not in _REFUSED for event in events if event.id not in replaced):
+    if any(event.state not in _REFUSED for event in live_events(events)):
         raise CannotMend(f"message {found[0].message_id} was sent on to the hub, at least in part")
     if not events and found[0].state is not MessageState.PARKED:
         raise CannotMend(f"message {found[0].message_id} is {found[0].state}: there is nothing to refuse")

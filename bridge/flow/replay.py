@@ -18,7 +18,7 @@ from bridge.flow import order, references
 from bridge.flow.answer import keep_answer, log_answer
 from bridge.flow.bridge import Bridge
 from bridge.flow.correlate import tie
-from bridge.flow.exchange import settle_exchange
+from bridge.flow.exchange import live_events, settle_exchange
 from bridge.flow.map import (
     Parked,
     Translated,
@@ -158,8 +158,7 @@ def _facts(tx: Connection, message: Message) -> tuple[Event, ...]:
     for event in events:
         if event.causation_id in made:
             made.add(event.id)
-    replaced = {event.causation_id for event in events}
-    return tuple(event for event in events if event.id in made and event.id not in replaced)
+    return tuple(event for event in live_events(events) if event.id in made)
 
 
 def _latest(tx: Connection, outcome: Translated) -> Resource | None:

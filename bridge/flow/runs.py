@@ -7,7 +7,7 @@ others. A process that dies leaves the run where it was; another worker goes on 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -71,6 +71,11 @@ class Plan:
 async def plan_run(bridge: Bridge, cause: str, what: RunWhat, *, limit: int, by: Actor) -> Plan:
     """Try out, change nothing."""
     keys = await bridge.store.read(lambda tx: keys_of(tx, cause, limit=limit))
+    return await plan_for(bridge, keys, what, by=by)
+
+
+async def plan_for(bridge: Bridge, keys: Sequence[Key], what: RunWhat, *, by: Actor) -> Plan:
+    """The same, of exchanges that are known."""
     looked_at = keys[:MOST_PLANNED]
     effects: Counter[EffectKind] = Counter()
     impossible: list[tuple[Key, str]] = []

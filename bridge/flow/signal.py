@@ -58,9 +58,9 @@ def write_unsigned(message: Message) -> Sealed:
 
 
 async def post_signal(bridge: Bridge, job: Job) -> None:
-    """Post the stored answer to a received message; try a few times, then it is told that the partner does not know.
+    """Post the stored answer to a received message; try a few times, then leave it to the partner's repeat.
 
-    A repeat of the partner gets the answer again; when that arrives, there is nothing left to tell.
+    That a refusal did not arrive asks for a person, until a repeat or somebody here gets it across.
     """
     row, answer, content = await bridge.store.read(lambda tx: _load_answer(tx, job))
     try:
@@ -76,7 +76,7 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
     def work(tx: Connection) -> None:
         detail = {"message_id": row.message_id, "attempt": str(job.attempts)}
         give_up = problem is not None and job.attempts >= _ATTEMPTS
-        # Whoever asks with a Ping sees for himself that no answer came.
+        # What was taken is safe whether he knows it or not, and whoever asked with a Ping sees that no Pong came.
         matters = row.kind == Kind.BUSINESS and row.state is MessageState.REFUSED
         add_step(
             tx,
@@ -95,7 +95,7 @@ async def post_signal(bridge: Bridge, job: Job) -> None:
             due = now + timedelta(seconds=2.0**job.attempts)
             retry_job(tx, job, due=due, reason=problem, at=now)
         healed = problem is None and end_given_up(tx, kind=KIND, subject_key=row.key, at=now)
-        if matters and (healed or give_up):
+        if healed or (give_up and matters):
             settle_exchange(tx, row.exchange, at=now)
 
     await bridge.store.write(work)

@@ -22,6 +22,7 @@ from bridge.flow.contact import Contact, Reached
 from bridge.flow.order import OutOfTurn
 from bridge.log import get_logger, where_raised
 from bridge.store.channels import (
+    HUB,
     LONGEST_HOLD,
     LONGEST_PARTNER_HOLD,
     find_channel,
@@ -217,7 +218,7 @@ class Worker:
                 await self._bridge.store.write(lambda tx: note_success(tx, endpoint, at=now))
                 _log.info("endpoint.recovered", endpoint=endpoint)
             return
-        longest = LONGEST_HOLD if endpoint == "hub" else LONGEST_PARTNER_HOLD
+        longest = LONGEST_HOLD if endpoint == HUB else LONGEST_PARTNER_HOLD
         held = await self._bridge.store.write(
             lambda tx: note_failure(tx, endpoint, reason=contact.reason, at=now, longest=longest)
         )

@@ -5,7 +5,7 @@ Texts taken from a peer's answer are cut, cleaned of control characters, and eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -126,14 +126,17 @@ def problem_texts(answer: Answer) -> tuple[str, ...]:
 
 def status_told(answer: Answer) -> str:
     """The status, with what everybody may read of the first text of a refusal."""
-    texts = problem_texts(answer)
-    return f"status {answer.status}: {shown(texts[0])}" if texts else f"status {answer.status}"
+    return _status(answer, shown)
 
 
 def status_masked(answer: Answer) -> str:
     """As `status_told`, word by word: for questions in which nothing about a person was asked."""
+    return _status(answer, masked)
+
+
+def _status(answer: Answer, readable: Callable[[str], str]) -> str:
     texts = problem_texts(answer)
-    return f"status {answer.status}: {masked(texts[0])}" if texts else f"status {answer.status}"
+    return f"status {answer.status}: {readable(texts[0])}" if texts else f"status {answer.status}"
 
 
 def told_by(answer: Answer) -> str:

@@ -15,6 +15,9 @@ from bridge.store import tables
 from bridge.store.query import add_unless_there, fetch, values_of
 from bridge.store.rows import Channel, JobState
 
+HUB: Final = "hub"
+"""The endpoint of the hub; every other is the PartyId of a partner."""
+
 THRESHOLD: Final = 5
 """Failures in a row from which an endpoint is held."""
 

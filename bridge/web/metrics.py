@@ -21,7 +21,7 @@ from bridge.flow.jobs import RUNNERS
 from bridge.flow.peers import hub_name
 from bridge.flow.reload import AGREEMENTS, MAPPINGS, REVOCATION, TRUST
 from bridge.store.alerts import open_alerts
-from bridge.store.channels import list_channels
+from bridge.store.channels import HUB, list_channels
 from bridge.store.jobs import count_jobs, oldest_due
 from bridge.store.rows import Alert, Channel, JobState
 
@@ -90,7 +90,7 @@ def _ages(due: Mapping[str, datetime], now: datetime) -> GaugeMetricFamily:
 def _endpoints(bridge: Bridge, channels: Iterable[Channel], now: datetime) -> list[GaugeMetricFamily]:
     """The hub and every partner of the settings; an endpoint without a row fares well."""
     known = {channel.endpoint: channel for channel in channels}
-    named = {"hub": hub_name(bridge)} | {p.party_id: p.name for p in bridge.settings.partners}
+    named = {HUB: hub_name(bridge)} | {p.party_id: p.name for p in bridge.settings.partners}
     held, paused, failures = (
         metrics.gauge(f"bridge_endpoint_{what}") for what in ("held", "paused", "failures")
     )

@@ -12,28 +12,16 @@ import pytest
 from lxml import etree
 
 from bridge.demo import MAPPINGS
-from bridge.flow.exchange import UNTOLD
-from bridge.flow.mend import (
-    Actor,
-    CannotMend,
-    replay,
-    resend,
-    resolve,
-    resume_partner,
-    retry_event,
-    revive,
-)
+from bridge.flow.mend import Actor, CannotMend, replay, resend, resolve, resume_partner, retry_event
 from bridge.flow.refuse import refuse
 from bridge.pki import Pki
 from bridge.simulate import FaultKind, Where
 from bridge.simulate.records import ReceivedMessage
-from bridge.store.jobs import JobFilter, list_jobs
 from bridge.store.rows import (
     Direction,
     EventState,
     EvidenceKind,
     ExchangeState,
-    JobState,
     Message,
     MessageState,
     Step,
@@ -262,11 +250,6 @@ async def test_an_undelivered_answer_to_what_ended_well_asks_for_a_person_and_ca
     await resend(care.bridge, answer.key, dry_run=False, by=BY, reason="the partner is back")
     await rest(care)
     assert [received.action for received in care.partner.received] == ["Bv01"]
-    assert [e.reason for e in care.exchanges()] == [UNTOLD], "the acknowledgment did not arrive either"
-    wanted = JobFilter(state=JobState.DEAD)
-    (job,) = care.bridge.store.read_sync(lambda tx: list_jobs(tx, wanted))
-    await revive(care.bridge, job.key, dry_run=False, by=BY, reason="the partner is back")
-    await rest(care)
     assert [e.state for e in care.exchanges()] == [ExchangeState.DONE]
 
 

@@ -5,9 +5,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bridge.flow.causes import list_causes
-from bridge.flow.conditions import examine_now
 from bridge.flow.mend import CannotMend
-from bridge.flow.runs import MOST_AT_ONCE, plan_run, put_down, start_run, stop_run, take_up
+from bridge.flow.runs import MOST_AT_ONCE, plan_for, plan_run, put_down, start_run, stop_run, take_up
 from bridge.ids import Key
 from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.rows import ItemOutcome, MendRun, NoSuchRow, RunState, RunWhat
@@ -20,9 +19,10 @@ from bridge.web.console.offers import is_mended
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.rights import Right
 from bridge.web.console.session_pages import field
-from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.state import BRIDGE, STORE
 from bridge.web.console.views import Lens, line_of
 from bridge.web.console.visitor import visitor_of
+from bridge.web.console.waiting import conditions_of
 
 MOST_CAUSES = 50
 LIST = 100
@@ -31,13 +31,11 @@ RUNS = 20
 
 
 async def show_attention(request: web.Request) -> web.Response:
-    bridge, lens, now = request.app[BRIDGE], lens_of(request), request.app[NOW]()
-    store = request.app[STORE]
+    bridge, lens, store = request.app[BRIDGE], lens_of(request), request.app[STORE]
     causes = await store.read(list_causes)
     views = await store.read(lambda tx: cause_views(tx, causes[:MOST_CAUSES], lens))
-    conditions = await store.read(
-        lambda tx: condition_views(tx, examine_now(tx, bridge, now=now), bridge, lens)
-    )
+    held = await conditions_of(request)
+    conditions = await store.read(lambda tx: condition_views(tx, held, bridge, lens))
     runs = await store.read(lambda tx: [(run, count_items(tx, run.key)) for run in list_runs(tx, limit=RUNS)])
     return page(
         request,
@@ -122,7 +120,7 @@ async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
     (view,), exchanges = await store.read(
         lambda tx: (cause_views(tx, found, lens), exchanges_by_keys(tx, found[0].keys[:LIST]))
     )
-    hindrance = await _hindrance(request, id)
+    hindrance = await _hindrance(request, found[0].keys[0])
     return page(
         request,
         "cause.html",
@@ -138,11 +136,11 @@ async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
     )
 
 
-async def _hindrance(request: web.Request, cause: str) -> str:
-    """Why trying again would not help now, as it was recorded; tried out on the oldest, nothing is changed."""
+async def _hindrance(request: web.Request, exchange: Key) -> str:
+    """Why trying this one again would not help now, as it was recorded; it is tried out, nothing is changed."""
     if not visitor_of(request).may(Right.TRY):
         return ""
-    plan = await plan_run(request.app[BRIDGE], cause, RunWhat.MEND, limit=1, by=actor_of(request))
+    plan = await plan_for(request.app[BRIDGE], (exchange,), RunWhat.MEND, by=actor_of(request))
     return plan.impossible[0][1] if plan.impossible else ""
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bridge.store.channels import HUB
 from bridge.store.rows import Event, ExchangeState, Message, Step
 from bridge.web.console.dossier import Dossier
 from bridge.web.console.offers import Offers, offers_of
-from bridge.web.console.stall import HUB, Stall
+from bridge.web.console.stall import Stall
 from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, reason_key, whose_turn
 from bridge.web.console.views import Fact, Lens, Moment
 from bridge.web.console.whom import Side, Whom, side_of_turn, side_to_call

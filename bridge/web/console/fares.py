@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bridge.config import Condition
-from bridge.flow.conditions import HUB, seen_since
+from bridge.flow.conditions import seen_since
 from bridge.flow.exchange import POST_ANSWER
 from bridge.flow.ping import QUESTIONS
+from bridge.store.channels import HUB
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import count_exchanges
 from bridge.store.jobs import count_dead_by_sender

@@ -17,7 +17,7 @@ from bridge.flow.mend import exchange_of
 from bridge.ids import Key
 from bridge.store.access import AccessFilter, list_accesses
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.channels import list_channels
+from bridge.store.channels import HUB, list_channels
 from bridge.store.jobs import Among, JobFilter, list_jobs
 from bridge.store.rows import Access, AccessOutcome, Audit, Job, JobState
 from bridge.web.console.accounts import audit
@@ -29,7 +29,6 @@ from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import Lens, utc_text
 from bridge.web.console.visitor import visitor_of
-from bridge.web.console.whom import HUB
 
 PAGE_SIZE = 50
 MOST_EXPORTED = 100_000

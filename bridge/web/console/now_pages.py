@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bridge.flow.conditions import examine_now
 from bridge.flow.mend import Actor
 from bridge.web.console.attention import cause_views, condition_views
 from bridge.web.console.overview import SLOW, SOON, certificates_in_use, find_overview
@@ -13,6 +12,7 @@ from bridge.web.console.render import lens_of, page
 from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import Lens, took_text
 from bridge.web.console.visitor import visitor_of
+from bridge.web.console.waiting import conditions_of
 
 SHOWN = 8
 
@@ -28,9 +28,8 @@ async def show_now(request: web.Request) -> web.Response:
     store = request.app[STORE]
     found = await store.read(lambda tx: find_overview(tx, now=now))
     causes = await store.read(lambda tx: cause_views(tx, found.causes[:SHOWN], lens))
-    conditions = await store.read(
-        lambda tx: condition_views(tx, examine_now(tx, bridge, now=now), bridge, lens)
-    )
+    held = await conditions_of(request)
+    conditions = await store.read(lambda tx: condition_views(tx, held, bridge, lens))
     endings = [e for e in certificates_in_use(bridge, now=now) if e.ends - now < SOON]
     hour, day = (_local(lens, now - span) for span in (timedelta(hours=1), timedelta(days=1)))
     return page(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bridge.flow.exchange import ANSWER_TO, RESEND_OF
+from bridge.flow.exchange import ANSWER_TO, offered_again, sent_anew
 from bridge.store.rows import Direction, Event, EventState, Exchange, ExchangeState, Message, MessageState
 from bridge.web.console.turn import EBMS_CODES, SENDERS
 
@@ -62,15 +62,6 @@ def event_actions(event: Event, replaced: Collection[str] = ()) -> tuple[str, ..
     return _EVENT_ACTIONS.get((event.direction, event.state), ())
 
 
-def resent(messages: Iterable[Message]) -> set[str]:
-    """The messages whose content was sent anew."""
-    return {message.values[RESEND_OF] for message in messages if RESEND_OF in message.values}
-
-
-def offered_again(events: Iterable[Event]) -> set[str]:
-    return {event.causation_id for event in events if event.causation_id}
-
-
 def unneeded(events: Iterable[Event]) -> set[str]:
     """Replaying and offering again differs from replaying only where the hub processed something."""
     out = [event for event in events if event.direction is Direction.OUT]
@@ -96,7 +87,7 @@ def offers_of(
     """`reason` is the explanation of what stopped (`turn.reason_key`)."""
     if exchange.state is not ExchangeState.ATTENTION:
         return Offers()
-    replaced, again, without = resent(messages), offered_again(events), unneeded(events)
+    replaced, again, without = sent_anew(messages), offered_again(events), unneeded(events)
     found = [
         Offer(name=n, key=m.key, id=m.message_id) for m in messages for n in message_actions(m, replaced)
     ]

@@ -14,7 +14,7 @@ from bridge.flow.acceptance import Verdict, last_test, try_partner
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import CannotMend
 from bridge.flow.ping import PATIENCE
-from bridge.store.channels import list_channels
+from bridge.store.channels import HUB, list_channels
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.rows import Channel, ExchangeDirection
 from bridge.web.console.fares import Fares, hub_fares, partner_fares, read_known
@@ -25,9 +25,6 @@ from bridge.web.console.session_pages import field
 from bridge.web.console.state import BRIDGE, STORE
 from bridge.web.console.views import Lens, Mark, Moment
 from bridge.web.console.whom import Side
-
-HUB = "hub"
-
 
 SAID = ("tested", "untestable", "paused", "resumed")
 """What came of asking something, as it stands in the address after it: so that a page can be asked for again."""

@@ -8,13 +8,12 @@ from sqlalchemy import Connection
 
 from bridge.config import Condition
 from bridge.flow.conditions import seen_since
-from bridge.store.channels import find_channel
+from bridge.store.channels import HUB, find_channel
 from bridge.store.rows import Channel, Direction, EventState, ExchangeState, MessageState
 from bridge.web.console.dossier import Dossier
 from bridge.web.console.turn import Turn
 from bridge.web.console.views import Lens, Moment
 
-HUB = "hub"
 _TO_HUB = {EventState.CREATED, EventState.UNKNOWN, EventState.OFFERED}
 _TO_PARTNER = {MessageState.CREATED, MessageState.WAITING}
 

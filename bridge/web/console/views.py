@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from bridge.flow.exchange import offered_again, sent_anew
 from bridge.flow.ping import QUESTIONS
 from bridge.ids import Key
+from bridge.store.channels import HUB
 from bridge.store.rows import (
     Direction,
     Event,
@@ -21,10 +23,10 @@ from bridge.store.rows import (
     Step,
 )
 from bridge.web.console.dossier import Dossier, MessageFile
-from bridge.web.console.offers import event_actions, message_actions, offered_again, resent, unneeded
+from bridge.web.console.offers import event_actions, message_actions, unneeded
 from bridge.web.console.text import Catalogue
 from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, Turn, reason_key, whose_turn
-from bridge.web.console.whom import HUB, INTEGRATOR, Contacts, Side, Whom
+from bridge.web.console.whom import INTEGRATOR, Contacts, Side, Whom
 
 
 class AsItIs(str):
@@ -545,7 +547,7 @@ def _span_fact(exchange: Exchange, lens: Lens) -> Fact:
 def exchange_view(dossier: Dossier, lens: Lens) -> ExchangeView:
     exchange, words = dossier.exchange, lens.words
     messages = tuple(file.message for file in dossier.messages)
-    replaced, again = resent(messages), offered_again(dossier.events)
+    replaced, again = sent_anew(messages), offered_again(dossier.events)
     without = {*replaced, *unneeded(dossier.events)}
     settled = {resolution.subject_key for resolution in dossier.resolutions}
     opened = {str(message.message_id): f"/messages/{message.key}" for message in messages}

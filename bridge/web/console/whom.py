@@ -23,7 +23,7 @@ class Contact(Protocol):
 
 Contacts = Mapping[str, Contact]
 """By PartyId, and by `HUB` and `INTEGRATOR`."""
-HUB, INTEGRATOR = "hub", "integrator"
+INTEGRATOR = "integrator"
 
 
 class Side(StrEnum):

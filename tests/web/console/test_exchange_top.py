@@ -10,12 +10,13 @@ from pydantic import ValidationError
 from bridge.cli.console import console_options
 from bridge.config import ContactSettings
 from bridge.demo import SAMPLE
+from bridge.store.channels import HUB
 from bridge.store.exchanges import get_exchange
 from bridge.store.rows import Direction, EventState, ExchangeState, MessageState, Role, StepOutcome
 from bridge.web.console.offers import advised_for, is_mended
 from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.turn import Turn
-from bridge.web.console.whom import HUB, INTEGRATOR, side_to_call
+from bridge.web.console.whom import INTEGRATOR, side_to_call
 from bridge.web.console.whom import Side as Whom
 from tests.web.console.conftest import POLICE
 
