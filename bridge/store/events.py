@@ -1,5 +1,6 @@
 """CloudEvents, offered to the hub or taken from it."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, Select, select
 
 from bridge.ids import Key
 from bridge.store import tables
-from bridge.store.query import add_unless_there, change, fetch, get, page, values_of
+from bridge.store.query import add_unless_there, change, fetch, get, newest_of_each, page, values_of
 from bridge.store.rows import Direction, Event, EventState
 
 
@@ -72,6 +73,13 @@ def list_events(
 ) -> tuple[Event, ...]:
     """Newest first; the key of the last one is the next page's `before`."""
     return fetch(tx, Event, page_of_events(wanted, before=before, limit=limit))
+
+
+def newest_events_of(
+    tx: Connection, exchanges: Collection[Key], *, most: int
+) -> Mapping[Key, tuple[Event, ...]]:
+    """Of each of these exchanges, which are few, its newest events, newest first."""
+    return newest_of_each(tx, Event, tables.event, exchanges, most=most)
 
 
 def page_of_events(wanted: EventFilter, *, before: Key | None, limit: int) -> Select[Any]:

@@ -1,6 +1,6 @@
 """Messages with their payloads and evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, select, text
 
 from bridge.ids import Key, MessageId
 from bridge.store import tables
-from bridge.store.query import add, add_unless_there, change, fetch, get, page, values_of
+from bridge.store.query import add, add_unless_there, change, fetch, get, newest_of_each, page, values_of
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Message, MessageState, Payload
 
 ATTACHMENTS_FROM = 1000
@@ -120,6 +120,13 @@ def list_messages(
 ) -> tuple[Message, ...]:
     """Newest first; the key of the last one is the next page's `before`."""
     return fetch(tx, Message, page_of_messages(wanted, before=before, limit=limit))
+
+
+def newest_messages_of(
+    tx: Connection, exchanges: Collection[Key], *, most: int
+) -> Mapping[Key, tuple[Message, ...]]:
+    """Of each of these exchanges, which are few, its newest messages, newest first."""
+    return newest_of_each(tx, Message, tables.message, exchanges, most=most)
 
 
 def page_of_messages(wanted: MessageFilter, *, before: Key | None, limit: int) -> Select[Any]:

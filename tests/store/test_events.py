@@ -9,6 +9,7 @@ from bridge.store.events import (
     find_event,
     get_event,
     list_events,
+    newest_events_of,
     set_event_state,
 )
 from bridge.store.rows import Event, EventState, NoSuchRow
@@ -68,3 +69,14 @@ def test_events_are_listed_newest_first_by_what_is_wanted(store: Store, make: An
     rest = store.read_sync(lambda tx: list_events(tx, wanted, before=first[-1].key))
 
     assert [*first, *rest] == events[::-1]
+
+
+def test_of_several_exchanges_the_newest_events_come_each_under_its_own(store: Store, make: Any) -> None:
+    busy, calm, empty = make.key(), make.key(), make.key()
+    many = [make.event(exchange=busy) for _ in range(3)]
+    one = make.event(exchange=calm)
+    add(store, *many, one, make.event())
+
+    found = store.read_sync(lambda tx: newest_events_of(tx, [busy, calm, empty], most=2))
+
+    assert found == {busy: (many[2], many[1]), calm: (one,)}

@@ -18,6 +18,7 @@ from bridge.store.messages import (
     find_message,
     get_message,
     list_messages,
+    newest_messages_of,
     payloads_of,
     set_message_state,
     set_message_values,
@@ -234,3 +235,14 @@ def test_evidence_of_octets_that_are_not_stored_is_refused(store: Store, make: A
 
     with pytest.raises(RefusedByStore):
         store.write_sync(lambda tx: add_evidence(tx, evidence))
+
+
+def test_of_several_exchanges_the_newest_messages_come_each_under_its_own(store: Store, make: Any) -> None:
+    busy, calm, empty = make.key(), make.key(), make.key()
+    many = [make.message(exchange=busy) for _ in range(3)]
+    one = make.message(exchange=calm)
+    add(store, *many, one, make.message())
+
+    found = store.read_sync(lambda tx: newest_messages_of(tx, [busy, calm, empty], most=2))
+
+    assert found == {busy: (many[2], many[1]), calm: (one,)}

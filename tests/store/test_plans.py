@@ -187,6 +187,14 @@ def related(make: Any, tx: Connection) -> Any:
     return exchanges.related_exchanges(tx, key)
 
 
+def an_exchange(make: Any, tx: Connection) -> list[Any]:
+    key = make.key()
+    exchanges.open_exchange(tx, make.exchange(key=key))
+    messages.add_message(tx, make.message(exchange=key))
+    events.add_event(tx, make.event(exchange=key))
+    return [key, make.key()]
+
+
 def a_job(make: Any, tx: Connection) -> None:
     key = make.key()
     jobs.add_job(tx, key=key, kind="map", subject_key=key, due=make.now, at=make.now, ordering_key="c")
@@ -200,6 +208,8 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "get_message": lambda m, tx: messages.list_messages(tx, messages.MessageFilter(), before=m.key()),
     "payloads_of": lambda m, tx: messages.payloads_of(tx, m.key()),
     "evidence_of": lambda m, tx: messages.evidence_of(tx, m.key(), kind="sent"),
+    "newest_messages_of": lambda m, tx: messages.newest_messages_of(tx, an_exchange(m, tx), most=5),
+    "newest_events_of": lambda m, tx: events.newest_events_of(tx, an_exchange(m, tx), most=5),
     "find_event": lambda m, tx: events.find_event(tx, "s", "e"),
     "find_resource": lambda m, tx: resources.find_resource(tx, "t", "r", at=m.now),
     "versions_of": lambda m, tx: resources.versions_of(tx, "t", "r"),

@@ -11,11 +11,12 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause
 from bridge.flow.conditions import Holding, seen_since
 from bridge.flow.exchange import POST_ANSWER
-from bridge.store.events import EventFilter, list_events
-from bridge.store.exchanges import get_exchange
+from bridge.ids import Key
+from bridge.store.events import newest_events_of
+from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.jobs import count_ready_for, dead_jobs_about
-from bridge.store.messages import MessageFilter, list_messages
-from bridge.store.rows import CauseOwner, Message
+from bridge.store.messages import newest_messages_of
+from bridge.store.rows import CauseOwner, Event, Exchange, Message
 from bridge.store.runs import owners_of
 from bridge.web.console.exchange_top import ids_to_name
 from bridge.web.console.text import Catalogue
@@ -54,16 +55,42 @@ class CauseView:
         return f"/attention/{self.id}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Example:
+    """The newest exchange of a cause, with its newest messages and events first."""
+
+    exchange: Exchange
+    messages: tuple[Message, ...]
+    events: tuple[Event, ...]
+    untold: bool
+
+
 def cause_views(tx: Connection, causes: Sequence[Cause], lens: Lens) -> list[CauseView]:
     """Each with its oldest words: the example stands for all of its cause."""
     owners = owners_of(tx, [cause.id for cause in causes])
-    return [_view(tx, cause, owners.get(cause.id), lens) for cause in causes]
+    examples = _examples(tx, [cause.sample for cause in causes])
+    return [_view(cause, examples[cause.sample], owners.get(cause.id), lens) for cause in causes]
 
 
-def _view(tx: Connection, cause: Cause, owner: CauseOwner | None, lens: Lens) -> CauseView:
-    exchange = get_exchange(tx, cause.sample)
-    messages = list_messages(tx, MessageFilter(exchange=cause.sample), limit=MOST_MESSAGES)
-    events = list_events(tx, EventFilter(exchange=cause.sample), limit=MOST_MESSAGES)
+def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
+    """All at once: a page waits for five answers of the store, however many causes there are."""
+    messages = newest_messages_of(tx, keys, most=MOST_MESSAGES)
+    events = newest_events_of(tx, keys, most=MOST_MESSAGES)
+    sent = [message.key for rows in messages.values() for message in rows]
+    given_up = {job.subject_key for job in dead_jobs_about(tx, kind=POST_ANSWER, subject_keys=sent)}
+    return {
+        exchange.key: _Example(
+            exchange=exchange,
+            messages=messages.get(exchange.key, ()),
+            events=events.get(exchange.key, ()),
+            untold=any(message.key in given_up for message in messages.get(exchange.key, ())),
+        )
+        for exchange in exchanges_by_keys(tx, keys)
+    }
+
+
+def _view(cause: Cause, example: _Example, owner: CauseOwner | None, lens: Lens) -> CauseView:
+    exchange, messages, events = example.exchange, example.messages, example.events
     key, turn = reason_key(exchange, messages, events), whose_turn(exchange, messages, events)
     return CauseView(
         id=cause.id,
@@ -77,15 +104,10 @@ def _view(tx: Connection, cause: Cause, owner: CauseOwner | None, lens: Lens) ->
         sample=cause.keys[0],
         owner=owner,
         since=lens.moment(owner.at) if owner else None,
-        untold=_is_untold(tx, messages),
+        untold=example.untold,
         whom=lens.whom(side_to_call(key, turn), cause.partner),
         ids=ids_to_name(exchange.subject, messages[::-1], events[::-1], lens) if cause.count == 1 else (),
     )
-
-
-def _is_untold(tx: Connection, messages: Sequence[Message]) -> bool:
-    keys = [message.key for message in messages]
-    return bool(dead_jobs_about(tx, kind=POST_ANSWER, subject_keys=keys))
 
 
 _PLACES = {
