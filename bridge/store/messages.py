@@ -1,6 +1,6 @@
 """Messages with their payloads and evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,13 @@ def find_by_message_id(
     if direction is not None:
         query = query.where(row.direction == direction)
     return fetch(tx, Message, query)
+
+
+def received_ids(tx: Connection, ids: Collection[MessageId]) -> frozenset[str]:
+    """Of these ids the ones under which a message was taken in, of any partner."""
+    row = tables.message.c
+    query = select(row.message_id).where(row.message_id.in_(ids), row.direction == Direction.IN, _CLAIMED)
+    return frozenset(tx.scalars(query))
 
 
 def set_message_state(
