@@ -23,7 +23,7 @@ from bridge.flow.purge import batches, needs_of, retention_of
 from bridge.store.chain import Tampering, Verification, head_of
 from bridge.store.holds import list_holds
 from bridge.store.keys import KeyMaker
-from bridge.store.octets import check_octets
+from bridge.store.octets import Damage, check_octets, check_payloads, check_purged
 from bridge.store.progress import Told, nobody
 from bridge.store.purge import list_purge_runs, purge_due, totals_of
 from bridge.store.rekey import begin_rotation, count_stale, find_stale, reseal, stale_places
@@ -48,10 +48,10 @@ def verify(
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only the chain; do not read the octets of the evidence.")
+        bool, typer.Option("--quick", help="Only the chain; do not read the octets of evidence and payloads.")
     ] = False,
 ) -> None:
-    """Check the hash chain over the journal, and the octets of the evidence: all is as it was written.
+    """Check the hash chain over the journal, and the octets of evidence and payloads: all is as it was written.
 
     Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed; and
     which messages, when the log tells of some that are lost.
@@ -61,8 +61,12 @@ def verify(
     told_of = read_log(log) if log else None
     with open_store(config) as opened, progress("Checking the journal", json=json) as told:
         check, found = _verified(opened.store, told)
-        read, faults = (0, []) if quick else _read_octets(opened.store, told)
-        found += faults
+        read, payloads = 0, 0
+        if not quick:
+            read, damaged = _read_octets(opened.store, told)
+            payloads, more_damaged = _read_payloads(opened.store, told)
+            found += [*damaged, *more_damaged]
+        found += _check_purged(opened.store)
         found += check_heads(opened.store, [*heads, *(told_of.heads if told_of else ())])
         lost = lost_of(opened.store, told_of.taken) if told_of else []
     document: dict[str, Any] = {
@@ -70,6 +74,7 @@ def verify(
         "lines": check.lines,
         "head": f"{check.seals}:{check.head}",
         "octetsOf": read,
+        "payloads": payloads,
         "headsCompared": len(heads) + (len(told_of.heads) if told_of else 0),
         "messagesCompared": len(told_of.taken) if told_of else 0,
     }
@@ -174,8 +179,8 @@ def rekey(
         print_facts(document)
 
 
-def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering]]:
-    check, found = Verification(), list[Tampering]()
+def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering | Damage]]:
+    check, found = Verification(), list[Tampering | Damage]()
     head = store.read_sync(head_of)
     more = True
     while more:
@@ -199,6 +204,27 @@ def _read_octets(store: Store, told: Told) -> tuple[int, list[Tampering]]:
         if part.after is None:
             return items, found
         after = part.after
+
+
+def _read_payloads(store: Store, told: Told) -> tuple[int, list[Damage]]:
+    items, found, after = 0, list[Damage](), ("", -1)
+    while True:
+        part = store.read_sync(partial(check_payloads, after=after))
+        items, found = items + part.items, found + list(part.faults)
+        told("Reading the payloads", items, None)
+        if part.after is None:
+            return items, found
+        after = part.after
+
+
+def _check_purged(store: Store) -> list[Damage]:
+    found, after = list[Damage](), ("", "")
+    while True:
+        more, faults = store.read_sync(partial(check_purged, after=after))
+        found += faults
+        if more is None:
+            return found
+        after = more
 
 
 def _planned(opened: Opened, told: Told) -> list[tuple[Any, ...]]:

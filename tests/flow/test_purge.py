@@ -15,7 +15,7 @@ from bridge.flow.seal_journal import start_sealing
 from bridge.store.chain import Verification, head_of
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import JobFilter, claim_jobs, get_job, list_jobs
-from bridge.store.octets import check_octets
+from bridge.store.octets import check_octets, check_payloads, check_purged
 from bridge.store.persons import find_by_person
 from bridge.store.purge import list_purge_runs, purged_of, totals_of
 from bridge.store.rows import Content, ExchangeState, JobState
@@ -156,6 +156,8 @@ async def test_octets_stay_for_five_days_whatever_the_settings_say(world: World)
     assert early == ()
     assert len(await store.read(lambda tx: purged_of(tx, exchange))) == 2
     assert (await store.read(check_octets)).faults == (), "what a purge removed was not tampered with"
+    assert (await store.read(check_payloads)).faults == ()
+    assert await store.read(check_purged) == (None, ())
 
 
 @pytest.mark.rule("DK-96")
