@@ -19,7 +19,8 @@ from bridge.demo import POLICE, stage
 from bridge.flow.mend_model import Actor
 from bridge.flow.runs import start_run
 from bridge.simulate import FaultKind, Where
-from bridge.store.rows import RunWhat
+from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.rows import Direction, RunWhat
 from tests.e2e.operator import REASON, Operator
 from tests.faults.bounds import LONGEST, at_most, last_lines, serving
 from tests.faults.harness import PATIENT
@@ -155,7 +156,12 @@ def _check(operator: Operator) -> None:
     assert {offer.count for offer in scene.hub.events} == {1}, "nothing was offered twice"
     subjects = Counter(offer.event["subject"] for offer in scene.hub.events)
     assert subjects == {f"melding/{ORDERED}": 5, f"melding/{OTHER}": 1}
-    assert len({message.message_id for message in scene.partner.received}) == 6
+    received = [message.message_id for message in scene.partner.received]
+    assert len(set(received)) == 6, "each message once"
+    with operator.store() as store:
+        out = MessageFilter(direction=Direction.OUT, conversation_id=ORDERED)
+        composed = [m.message_id for m in store.read_sync(lambda tx: list_messages(tx, out))[::-1]]
+    assert [one for one in received if one in composed] == composed and len(composed) == 5, "in their order"
     asked = [s.event["causationid"] for s in scene.hub.stream if "causationid" in s.event]
     assert operator.count("event", direction="in") == len(asked) == 6, "no event was pulled again"
     assert operator.count("message", state="failed") == 0
