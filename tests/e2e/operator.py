@@ -36,7 +36,7 @@ class Operator:
     capture: pytest.CaptureFixture[str]
     environment: dict[str, str] = field(
         default_factory=lambda: {
-            "BRIDGE__PARTNER_LISTENER__PORT": str(_free_port()),
+            "BRIDGE__PARTNER_LISTENER__PORT": str(free_port()),
             "BRIDGE__CONSOLE__LOGIN": "local",
         }
     )
@@ -111,7 +111,8 @@ class Operator:
         await self.until(sealed)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
