@@ -36,6 +36,11 @@ class Cluster:
         """The database that is always there."""
         return f"postgresql+psycopg://bridge@127.0.0.1:{self._port}/postgres"
 
+    @property
+    def folder(self) -> Path:
+        """Where all its files are, and its log."""
+        return self._folder
+
     def start(self) -> None:
         """Returns when it takes connections."""
         settings = ["-k", self._folder, "-p", str(self._port), "-h", "127.0.0.1", "-F"]

@@ -16,7 +16,7 @@ from bridge.cli.opened import open_store, pick
 from bridge.cli.options import DEFAULT_CONFIG, Config
 from bridge.cli.output import tell
 from bridge.flow.agreement_folder import find_versions
-from bridge.flow.evidence import gather_evidence, write_archive
+from bridge.flow.evidence import changed_steps, gather_evidence, write_archive
 from bridge.store.holds import hold_exchange, release_exchange
 from bridge.store.messages import MessageFilter, find_by_message_id, list_messages
 from bridge.store.rows import Message
@@ -60,6 +60,8 @@ def evidence(
         )
     if not versions:
         tell(f"CPA {message.cpa_id} is not in the agreements folder; the archive has no agreement")
+    for number in changed_steps(dossier):
+        tell(f"step {number} is not what was sealed: somebody changed it; the README of the archive says so")
     try:
         handle = os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError as error:

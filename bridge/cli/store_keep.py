@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import json as json_module
-import re
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,12 +17,13 @@ from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
 from bridge.cli.progress import progress, tracked
+from bridge.cli.store_log import check_heads, head_in, lost_of, read_log
 from bridge.flow.agreements import load_agreements
 from bridge.flow.purge import batches, needs_of, retention_of
-from bridge.store.chain import Tampering, Verification, digest_at, head_of
+from bridge.store.chain import Tampering, Verification, head_of
 from bridge.store.holds import list_holds
 from bridge.store.keys import KeyMaker
-from bridge.store.octets import check_octets
+from bridge.store.octets import Damage, check_octets, check_payloads, check_purged
 from bridge.store.progress import Told, nobody
 from bridge.store.purge import list_purge_runs, purge_due, totals_of
 from bridge.store.rekey import begin_rotation, count_stale, find_stale, reseal, stale_places
@@ -32,8 +31,6 @@ from bridge.store.retention import Due, count_kept, find_due
 from bridge.store.rows import Content, PurgeRun
 from bridge.store.sealing import FRESH, Sealer
 from bridge.store.unit import Store
-
-_DIGEST = re.compile("[0-9a-f]{16,64}")
 
 COLUMNS = ("content", "type", "exchanges", "items", "octets")
 
@@ -45,36 +42,50 @@ def verify(
         str | None, typer.Option(help="A head that was noted before: NUMBER:DIGEST. It must still stand.")
     ] = None,
     log: Annotated[
-        Path | None, typer.Option(help="A log of the bridge: every head that it tells must still stand.")
+        Path | None,
+        typer.Option(
+            help="A log of the bridge: every head that it tells must still stand, every message be there."
+        ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only the chain; do not read the octets of the evidence.")
+        bool, typer.Option("--quick", help="Only the chain; do not read the octets of evidence and payloads.")
     ] = False,
 ) -> None:
-    """Check the hash chain over the journal, and the octets of the evidence: all is as it was written.
+    """Check the hash chain over the journal, and the octets of evidence and payloads: all is as it was written.
 
-    Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed.
+    Prints the head of the chain, to note elsewhere. Exit code 1, and which line, when something was changed; and
+    which messages, when the log tells of some that are lost.
     Example: bridge store verify --log /elsewhere/bridge.log
     """
-    heads = ([_head_in(head)] if head is not None else []) + (_heads_in_log(log) if log else [])
+    heads = [head_in(head)] if head is not None else []
+    told_of = read_log(log) if log else None
     with open_store(config) as opened, progress("Checking the journal", json=json) as told:
         check, found = _verified(opened.store, told)
-        read, faults = (0, []) if quick else _read_octets(opened.store, told)
-        found += faults
-        found += _check_heads(opened.store, heads)
+        read, payloads = 0, 0
+        if not quick:
+            read, damaged = _read_octets(opened.store, told)
+            payloads, more_damaged = _read_payloads(opened.store, told)
+            found += [*damaged, *more_damaged]
+        found += _check_purged(opened.store)
+        found += check_heads(opened.store, [*heads, *(told_of.heads if told_of else ())])
+        lost = lost_of(opened.store, told_of.taken) if told_of else []
     document: dict[str, Any] = {
         "seals": check.seals,
         "lines": check.lines,
         "head": f"{check.seals}:{check.head}",
+        "octetsOf": read,
+        "payloads": payloads,
+        "headsCompared": len(heads) + (len(told_of.heads) if told_of else 0),
+        "messagesCompared": len(told_of.taken) if told_of else 0,
     }
-    document |= {"octetsOf": read, "headsCompared": len(heads)}
     if json:
-        print_documents([{**document, "faults": [str(fault) for fault in found]}])
+        missing = [asdict(one) for one in lost]
+        print_documents([{**document, "faults": [str(fault) for fault in found], "lost": missing}])
     else:
         print_facts(document)
-        for fault in found:
+        for fault in (*found, *lost):
             tell(str(fault))
-    if found:
+    if found or lost:
         raise typer.Exit(1)
 
 
@@ -168,8 +179,8 @@ def rekey(
         print_facts(document)
 
 
-def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering]]:
-    check, found = Verification(), list[Tampering]()
+def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering | Damage]]:
+    check, found = Verification(), list[Tampering | Damage]()
     head = store.read_sync(head_of)
     more = True
     while more:
@@ -195,47 +206,25 @@ def _read_octets(store: Store, told: Told) -> tuple[int, list[Tampering]]:
         after = part.after
 
 
-def _head_in(text: str) -> tuple[int, str]:
-    number, _, digest = text.partition(":")
-    if not number.isdecimal() or not _DIGEST.fullmatch(digest.replace("-", "")):
-        raise typer.BadParameter(
-            "write NUMBER:DIGEST, as `bridge store verify` printed it", param_hint="--head"
-        )
-    return int(number), digest
+def _read_payloads(store: Store, told: Told) -> tuple[int, list[Damage]]:
+    items, found, after = 0, list[Damage](), ("", -1)
+    while True:
+        part = store.read_sync(partial(check_payloads, after=after))
+        items, found = items + part.items, found + list(part.faults)
+        told("Reading the payloads", items, None)
+        if part.after is None:
+            return items, found
+        after = part.after
 
 
-def _heads_in_log(file: Path) -> list[tuple[int, str]]:
-    """Of the lines `journal.sealed`. Other programs may have written into the log too."""
-    heads = []
-    try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                with suppress(ValueError, TypeError, KeyError):
-                    told = json_module.loads(line[line.index("{") :])
-                    if told["event"] == "journal.sealed":
-                        heads.append((int(told["number"]), str(told["digest"])))
-    except OSError as error:
-        raise typer.BadParameter(f"{file.name} cannot be read", param_hint="--log") from error
-    if not heads:
-        raise typer.BadParameter(f"{file.name} has no line journal.sealed", param_hint="--log")
-    return heads
-
-
-def _check_heads(store: Store, heads: list[tuple[int, str]]) -> list[Tampering]:
-    """Those that are not there are one fault: after a restore with a log that goes on, they are many."""
-    faults, gone = list[Tampering](), list[int]()
-    for number, digest in heads:
-        found = store.read_sync(partial(digest_at, number=number))
-        if found is None:
-            gone.append(number)
-        elif not found.startswith(digest.replace("-", "")):
-            text = "is not the one that was noted: the chain was made anew"
-            faults.append(Tampering(journal=None, number=number, text=text))
-    if gone:
-        more = f", nor are {len(gone) - 1} more up to {max(gone)}" if len(gone) > 1 else ""
-        text = f"was noted and is not there{more}: the end was cut off, or an older copy of the store put in place"
-        faults.append(Tampering(journal=None, number=min(gone), text=text))
-    return faults
+def _check_purged(store: Store) -> list[Damage]:
+    found, after = list[Damage](), ("", "")
+    while True:
+        more, faults = store.read_sync(partial(check_purged, after=after))
+        found += faults
+        if more is None:
+            return found
+        after = more
 
 
 def _planned(opened: Opened, told: Told) -> list[tuple[Any, ...]]:

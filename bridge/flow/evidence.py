@@ -29,9 +29,10 @@ from bridge.flow.evidence_readme import write_readme
 from bridge.flow.seal import read_headers
 from bridge.ids import Key
 from bridge.store.blobs import ContentPurged, read_blob
-from bridge.store.chain import Journal, seals_of
+from bridge.store.chain import Journal, line_digest, seals_of
 from bridge.store.messages import evidence_of, get_message, payloads_of
 from bridge.store.purge import left_of, purged_of
+from bridge.store.query import values_of
 from bridge.store.rows import Evidence, EvidenceKind, Message, Payload, Purged, Step
 from bridge.store.timeline import steps_of, told_of
 
@@ -74,6 +75,16 @@ def gather_evidence(tx: Connection, key: Key) -> Dossier:
         told=told_of(tx, message.exchange),
         seals=seals_of(tx, Journal.STEP, [step.seq for step in steps]),
         purged=purged_of(tx, message.exchange),
+    )
+
+
+def changed_steps(dossier: Dossier) -> tuple[int, ...]:
+    """The numbers of the steps that are not what was sealed: somebody changed them afterwards."""
+    return tuple(
+        step.seq
+        for step in dossier.steps
+        if step.seq in dossier.seals
+        and dossier.seals[step.seq][1] != line_digest(Journal.STEP, values_of(step)).hex()
     )
 
 
@@ -252,6 +263,7 @@ def _manifest(dossier: Dossier, items: Iterable[Item], at: datetime) -> dict[str
             {"content": purged.content, "at": purged.at.isoformat(), "run": purged.run}
             for purged in dossier.purged
         ],
+        "changedSteps": list(changed_steps(dossier)),
     }
 
 

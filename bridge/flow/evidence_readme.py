@@ -62,6 +62,13 @@ SOME CONTENT IS NO LONGER THERE
    the message existed and was acknowledged.
 """
 
+_CHANGED = """
+THE TIMELINE WAS CHANGED
+
+   Step {numbers} in timeline.json is not what was sealed in the hash chain: somebody changed it afterwards. What
+   went over the wire and its signatures do not rest on it.
+"""
+
 
 def write_readme(manifest: Mapping[str, Any]) -> str:
     """Instructions with the file names of this very archive."""
@@ -76,7 +83,9 @@ def write_readme(manifest: Mapping[str, Any]) -> str:
         certificates="".join(_certificates(manifest["files"])),
     )
     signatures = "".join(_commands(manifest)) or "\n   Nothing in this archive is signed.\n"
-    return head + signatures + _RECEIPT + (_PURGED if manifest["purged"] else "")
+    changed = ", ".join(str(number) for number in manifest["changedSteps"])
+    warning = _CHANGED.format(numbers=changed) if changed else ""
+    return head + signatures + _RECEIPT + (_PURGED if manifest["purged"] else "") + warning
 
 
 def _certificates(files: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -19,9 +19,11 @@ from bridge.ebms.cpa_resolve import Agreements, resolve
 from bridge.ebms.cpa_terms import Terms
 from bridge.ebms.model import Party, PartyId, Service
 from bridge.flow.bridge import Bridge
+from bridge.flow.pace import USUAL, Pace, Shift
 from bridge.ids import Key
 from bridge.log import get_logger
-from bridge.store.jobs import add_standing_job, renew_lease, retry_job
+from bridge.store.cursors import get_cursor, set_cursor
+from bridge.store.jobs import add_standing_job, move_job, retry_job
 from bridge.store.purge import drop_done_jobs, purge_due
 from bridge.store.retention import Due, NeededUntil, Retention, TypeSpans, find_due
 from bridge.store.rows import Content, Job, Message, PurgeRun
@@ -31,6 +33,8 @@ BATCH = 10
 """Exchanges in one transaction."""
 
 _KEY = Key("purge")
+_LAST_RUN = "purge"
+"""The cursor that tells when the last run ended."""
 _NOT_AGREED = timedelta(days=5)
 """How long content is kept for repeats at least, and where no agreement says more (DK-94, DK-96)."""
 _JOBS = 500
@@ -39,51 +43,59 @@ _log = get_logger()
 
 
 def start_purging(tx: Connection, bridge: Bridge) -> None:
-    """Make sure that the job is there. Doing it twice is harmless."""
-    add_standing_job(tx, key=_KEY, kind=KIND, endpoint=None, at=bridge.now())
+    """Make sure that the job is there, and due an interval of the settings of now after its last run.
+
+    Doing it twice is harmless.
+    """
+    now, last = bridge.now(), get_cursor(tx, _LAST_RUN)
+    interval = _interval(bridge)
+    if add_standing_job(tx, key=_KEY, kind=KIND, endpoint=None, at=now) or last is None:
+        return
+    move_job(tx, _KEY, due=datetime.fromisoformat(last) + interval, now=now)
 
 
-async def purge(bridge: Bridge, job: Job) -> None:
-    """Remove all that is due, and come back after the interval."""
-    settings = bridge.settings.retention
+async def purge(bridge: Bridge, job: Job, *, pace: Pace = USUAL) -> None:
+    """Remove all that is due, at a pace that leaves the process to those who wait, and come back after the interval."""
+    settings, shift = bridge.settings.retention, Shift(bridge=bridge, job=job, pace=pace)
     run = PurgeRun(key=bridge.new_key(), at=bridge.now(), by="bridge", reason="retention")
     needed_until = needs_of(bridge.agreements, bridge.now())
     for content in Content:
-        job = await _purge_content(bridge, job, content, run, needed_until)
+        await _purge_content(shift, content, run, needed_until)
     before = bridge.now() - timedelta(days=settings.job_days)
-    while await bridge.store.write(lambda tx: drop_done_jobs(tx, before=before, limit=_JOBS)) == _JOBS:
+    drop = partial(drop_done_jobs, before=before, limit=_JOBS)
+    while await shift.do(bridge.store.write(drop)) == _JOBS:
         pass
-    now = bridge.now()
-    due = now + timedelta(hours=settings.interval_hours)
-    await bridge.store.write(lambda tx: retry_job(tx, job, due=due, reason="comes back", at=now))
+
+    def work(tx: Connection) -> None:
+        now = bridge.now()
+        set_cursor(tx, _LAST_RUN, now.isoformat(), now)
+        retry_job(tx, shift.job, due=now + _interval(bridge), reason="comes back", at=now)
+
+    await bridge.store.write(work)
 
 
-async def _purge_content(
-    bridge: Bridge, job: Job, content: Content, run: PurgeRun, needed_until: NeededUntil
-) -> Job:
-    """The job with its lease renewed after each batch."""
-    retention, now, lease = (
-        retention_of(bridge.settings.retention),
-        bridge.now(),
-        bridge.settings.worker.lease,
-    )
+async def _purge_content(shift: Shift, content: Content, run: PurgeRun, needed_until: NeededUntil) -> None:
+    bridge, now = shift.bridge, shift.bridge.now()
+    retention = retention_of(bridge.settings.retention)
     after: Key | None = None
     while True:
         search = partial(
             find_due, content=content, retention=retention, now=now, needed_until=needed_until, after=after
         )
-        found = await bridge.store.read(search)
+        found = await shift.do(bridge.store.read(search))
         for batch in batches(found.due):
             remove = partial(
                 purge_due, due=batch, retention=retention, run=run, now=now, needed_until=needed_until
             )
-            gone = await bridge.store.write(remove)
-            renew = partial(renew_lease, job=job, now=bridge.now(), lease=lease)
-            job = await bridge.store.write(renew)
+            gone = await shift.do(bridge.store.write(remove))
             _log.info("content.purged", content=content, exchanges=len(gone), run=run.key)
         after = found.after
         if after is None:
-            return job
+            return
+
+
+def _interval(bridge: Bridge) -> timedelta:
+    return timedelta(hours=bridge.settings.retention.interval_hours)
 
 
 def batches(due: Sequence[Due]) -> tuple[tuple[Due, ...], ...]:

@@ -30,6 +30,7 @@ from bridge.store.rows import (
     MendRun,
     RunState,
     RunWhat,
+    Step,
 )
 from bridge.store.runs import (
     add_run,
@@ -41,6 +42,7 @@ from bridge.store.runs import (
     owners_of,
     take_cause,
 )
+from bridge.store.timeline import steps_of
 
 KIND = "mend-run"
 
@@ -55,6 +57,13 @@ _PRIORITY = 60
 """After what comes in and goes out: mending the past must not hold the present."""
 
 _NOT_HERE = "nothing in it can be mended here: its sender must act, or settle it"
+_AGAIN = (
+    "the run went on with it, was stopped before it could note that, and it came to a stop again: look at it"
+)
+_WENT_ON = frozenset(
+    {"message.replayed", "message.resent", "message.sent_again", "event.retried", "event.released"}
+)
+"""The steps of mending by which something is sent or offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,10 +178,14 @@ async def carry_out(bridge: Bridge, job: Job) -> None:
 
 
 async def _mend(bridge: Bridge, run: MendRun, item: MendItem, by: Actor) -> MendItem:
-    exchange = await bridge.store.read(lambda tx: get_exchange(tx, item.exchange))
+    exchange, steps = await bridge.store.read(
+        lambda tx: (get_exchange(tx, item.exchange), steps_of(tx, item.exchange))
+    )
     if exchange.state is not ExchangeState.ATTENTION:
         # Mended meanwhile: by a person, or by a process that died before it could note this.
         return replace(item, outcome=ItemOutcome.DONE)
+    if any(_is_of(run, step) for step in steps):
+        return replace(item, outcome=ItemOutcome.FAILED, why=_AGAIN)
     try:
         mended = await _do(bridge, item.exchange, run.what, dry_run=False, by=by, reason=run.reason)
     except BridgeError as error:
@@ -180,6 +193,12 @@ async def _mend(bridge: Bridge, run: MendRun, item: MendItem, by: Actor) -> Mend
     if mended.done:
         return replace(item, outcome=ItemOutcome.DONE)
     return replace(item, outcome=ItemOutcome.FAILED, why=why_not(mended))
+
+
+def _is_of(run: MendRun, step: Step) -> bool:
+    """Whether the run took this step. It is stored with what is sent by it: who died left both, or none."""
+    ours = step.by == run.by and step.detail.get("reason") == run.reason
+    return ours and step.what in _WENT_ON and step.at >= run.at
 
 
 async def _do(

@@ -6,7 +6,6 @@ time and rests in between.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from functools import partial
 
@@ -14,19 +13,18 @@ from sqlalchemy.engine import Connection
 
 from bridge.flow.bridge import Bridge
 from bridge.flow.conditions import JOURNAL
+from bridge.flow.pace import Shift
 from bridge.ids import Key
 from bridge.log import get_logger
 from bridge.store.chain import Verification
 from bridge.store.cursors import set_cursor
-from bridge.store.jobs import add_standing_job, renew_lease, retry_job
+from bridge.store.jobs import add_standing_job, retry_job
 from bridge.store.rows import Job
 
 KIND = "verify-journal"
 
 _KEY = Key("verify-journal")
 _INTERVAL = timedelta(hours=24)
-_REST = 9
-"""So many times as long as a step took it rests after it: it has a tenth of one processor at most."""
 
 _log = get_logger()
 
@@ -38,23 +36,18 @@ def start_verifying(tx: Connection, bridge: Bridge) -> None:
 
 async def verify_journal(bridge: Bridge, job: Job) -> None:
     """Check every seal, in pieces, and note how many lines do not fit."""
-    check, faults, lease = Verification(), 0, bridge.settings.worker.lease
-    clock = asyncio.get_running_loop().time
+    check, faults, shift = Verification(), 0, Shift(bridge=bridge, job=job)
     for part in (partial(check.check_seals, seals=1), check.check_unsealed):
         more = True
         while more:
-            began = clock()
-            more, found = await bridge.store.read(part)
+            more, found = await shift.do(bridge.store.read(part))
             faults += len(found)
             for fault in found:
                 _log.error("journal.broken", reason=str(fault))
-            job = await bridge.store.write(partial(renew_lease, job=job, now=bridge.now(), lease=lease))
-            if more:
-                await asyncio.sleep(min(_REST * (clock() - began), lease.total_seconds() / 3))
 
     def work(tx: Connection) -> None:
         now = bridge.now()
         set_cursor(tx, JOURNAL, str(faults), now)
-        retry_job(tx, job, due=now + _INTERVAL, reason="comes back", at=now)
+        retry_job(tx, shift.job, due=now + _INTERVAL, reason="comes back", at=now)
 
     await bridge.store.write(work)

@@ -28,6 +28,9 @@ LINES = 2000
 START = hashlib.sha256(b"bridge journal").hexdigest()
 """Stands before the first seal."""
 
+_BELOW = -(2**63)
+"""Below every number that a line can have. The bridge begins with 1; who slips one in below may not."""
+
 _ENTRY = 8 + hashlib.sha256().digest_size
 _seal = tables.seal.c
 
@@ -146,12 +149,12 @@ class Verification:
         self.lines = 0
         self.head = START
         self._sealed = {journal: bytearray() for journal in Journal}
-        self._position = dict.fromkeys(Journal, 0)
+        self._position = dict.fromkeys(Journal, _BELOW)
 
     @property
     def looked_at(self) -> int:
         """Numbers of lines that `check_unsealed` has gone past."""
-        return sum(self._position.values())
+        return sum(max(0, position) for position in self._position.values())
 
     def check_seals(self, tx: Connection, *, seals: int = 20) -> tuple[bool, tuple[Tampering, ...]]:
         """The next seals with their lines: whether there may be more, and what was found."""
@@ -201,7 +204,7 @@ class Verification:
 
     def _is_sealed(self, journal: Journal, number: int) -> bool:
         bits = self._sealed[journal]
-        return number // 8 < len(bits) and bool(bits[number // 8] & 1 << number % 8)
+        return 0 <= number // 8 < len(bits) and bool(bits[number // 8] & 1 << number % 8)
 
 
 def forget_horizons(tx: Connection) -> None:

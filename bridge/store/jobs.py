@@ -196,6 +196,12 @@ def hurry_job(tx: Connection, key: Key, *, now: datetime) -> None:
         raise NoSuchRow(f"no job with key {key} that waits for its time")
 
 
+def move_job(tx: Connection, key: Key, *, due: datetime, now: datetime) -> None:
+    """Make a ready job due then instead, unless a worker holds it."""
+    free = and_(_job.key == key, _job.state == JobState.READY, _free_at(now))
+    tx.execute(update(tables.job).where(free).values(due=due))
+
+
 def finish_jobs_about(tx: Connection, *, kind: str, subject_key: Key, at: datetime) -> int:
     """End the ready jobs of this kind about it, leased or not; how many. A holder gets LeaseLost."""
     about = and_(_job.subject_key == subject_key, _job.kind == kind, _job.state == JobState.READY)

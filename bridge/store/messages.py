@@ -84,6 +84,13 @@ def find_by_message_id(
     return fetch(tx, Message, query)
 
 
+def received_ids(tx: Connection, ids: Collection[MessageId]) -> frozenset[str]:
+    """Of these ids the ones under which a message was taken in, of any partner."""
+    row = tables.message.c
+    query = select(row.message_id).where(row.message_id.in_(ids), row.direction == Direction.IN, _CLAIMED)
+    return frozenset(tx.scalars(query))
+
+
 def set_message_state(
     tx: Connection,
     key: Key,

@@ -22,11 +22,13 @@ import xmlsec
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from lxml import etree
+from sqlalchemy import update
 
 from bridge.flow.content import Standing, open_message
 from bridge.flow.evidence import gather_evidence, write_archive
 from bridge.flow.purge import needs_of
 from bridge.flow.seal_journal import start_sealing
+from bridge.store import tables
 from bridge.store.exchanges import set_exchange
 from bridge.store.holds import hold_exchange
 from bridge.store.purge import purge_due
@@ -144,6 +146,18 @@ async def test_the_timeline_tells_the_seal_of_each_step(world: World) -> None:
     timeline = json.loads(archive.read("timeline.json"))
     assert [line["what"] for line in timeline][:2] == ["message.received", "answer.stored"]
     assert all(len(line["digest"]) == 64 and line["seal"] >= 1 for line in timeline[:2])
+
+
+async def test_a_step_that_was_changed_after_it_was_sealed_is_told_in_the_archive(world: World) -> None:
+    whole = await export(world)
+    (step, *_) = world.steps()
+    change = update(tables.step).where(tables.step.c.seq == step.seq).values(outcome="failed")
+    await world.bridge.store.write(lambda tx: tx.execute(change))
+    changed = archive_of(world)
+
+    assert manifest_of(whole)["changedSteps"] == [] and "WAS CHANGED" not in whole.read("README.txt").decode()
+    assert manifest_of(changed)["changedSteps"] == [step.seq]
+    assert f"Step {step.seq} in timeline.json is not what was sealed" in changed.read("README.txt").decode()
 
 
 async def test_the_readme_names_the_files_of_this_archive(world: World) -> None:
