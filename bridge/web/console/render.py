@@ -1,6 +1,7 @@
 """Templates to pages: language, addresses of static files, and what every page has."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ def _shown(value: object) -> object:
     return mask_bsn_beside_ids(without_told(value)) if type(value) is str else value
 
 
+_JOINT = re.compile(r"(?<=[-@./:_,])")
+
+
+def _pieces(text: str) -> list[str]:
+    """An id in the pieces between which it may go on at the next line, so that no number in it is broken."""
+    return [AsItIs(piece) for piece in _JOINT.split(str(_shown(text))) if piece]
+
+
 def _meaning(text: str, words: Catalogue) -> str:
     """What a reason means: one that was recorded, or why something cannot be done."""
     told = meaning_of(text, words)
@@ -56,6 +65,7 @@ class Renderer:
             finalize=_shown,
         )
         self._templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+        self._templates.filters["pieces"] = _pieces
         # Of the settings, about people at work: a telephone number may look like a number of another kind.
         self._templates.filters["as_is"] = AsItIs
         self._templates.globals |= {"meaning_of": _meaning, "is_ours": is_ours}
