@@ -203,6 +203,8 @@ async def test_title_of_the_page_names_subject_and_partner(browser: Any, seeder:
     exchange = seeder.parked()
     page = await browser.get(f"/exchanges/{exchange.key}")
     assert f"<title>vtMeldingDi01 · {exchange.subject} · Politie Eenheid Oost" in page
+    heading = re.sub(r"<[^>]+>", "", page.partition("<h1>")[2].partition("</h1>")[0])
+    assert heading.split() == ["vtMeldingDi01", str(exchange.subject), "·", "Politie", "Eenheid", "Oost"]
 
 
 async def test_form_that_was_refused_does_not_lead_to_an_address_that_nobody_can_ask_for(
