@@ -59,6 +59,7 @@ async def show_now(request: web.Request) -> web.Response:
         ],
         urgent=[one for one in conditions if one.urgent],
         conditions=[one for one in conditions if not one.urgent],
+        untold=not bridge.settings.alerts.channels,
         ready_jobs=found.ready_jobs,
         slow=found.slow,
         slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),
