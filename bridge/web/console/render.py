@@ -12,6 +12,7 @@ from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.told import without_told
 from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.mend_words import in_words
+from bridge.web.console.mistakes import mistake_of, rule_text
 from bridge.web.console.recorded import is_ours, meaning_of
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW
@@ -68,7 +69,12 @@ class Renderer:
         self._templates.filters["pieces"] = _pieces
         # Of the settings, about people at work: a telephone number may look like a number of another kind.
         self._templates.filters["as_is"] = AsItIs
-        self._templates.globals |= {"meaning_of": _meaning, "is_ours": is_ours}
+        self._templates.globals |= {
+            "meaning_of": _meaning,
+            "is_ours": is_ours,
+            "mistake_of": mistake_of,
+            "rule_text": rule_text,
+        }
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
 
