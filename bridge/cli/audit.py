@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bridge.cli.opened import open_store
+from bridge.cli.export import Out, audit_export, check_new, give
+from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import (
     DEFAULT_CONFIG,
     Before,
@@ -21,8 +22,14 @@ from bridge.cli.options import (
 from bridge.cli.output import local_time, print_documents, print_table, tell
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.web.console.documents import audit_document
+from bridge.web.console.exports import AUDIT_EXPORTED, MOST_EXPORTED, Form, audit_file
 
 app = typer.Typer(help="The audit log: what people did and saw.", no_args_is_help=True)
+
+
+Who = Annotated[str | None, typer.Option(help="Only of this account.")]
+Action = Annotated[str | None, typer.Option(help="Only this action, as `message.replayed`.")]
+Target = Annotated[str | None, typer.Option(help="Only about this key or name.")]
 
 
 @app.command("list")
@@ -31,9 +38,9 @@ def list_(
     json: Json = False,
     limit: Limit = 50,
     before: Before = None,
-    who: Annotated[str | None, typer.Option(help="Only of this account.")] = None,
-    action: Annotated[str | None, typer.Option(help="Only this action, as `message.replayed`.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only about this key or name.")] = None,
+    who: Who = None,
+    action: Action = None,
+    target: Target = None,
     since: Since = None,
     until: Until = None,
 ) -> None:
@@ -42,13 +49,7 @@ def list_(
     Example: bridge audit list --action field.shown --since 2026-11-01 --json
     """
     with open_store(config) as opened:
-        wanted = AuditFilter(
-            who=who,
-            action=action,
-            target=target,
-            since=read_moment(since, opened.zone, "--since"),
-            until=read_moment(until, opened.zone, "--until"),
-        )
+        wanted = _filter(opened, who, action, target, since, until)
         start = read_before(before)
         lines = opened.store.read_sync(lambda tx: list_audit(tx, wanted, before=start, limit=limit))
         if json:
@@ -61,3 +62,43 @@ def list_(
         print_table(("time", "who", "action", "about", "reason"), rows, fold="reason")
         if len(lines) == limit:
             tell(f"There may be more: --before {lines[-1].key}")
+
+
+@app.command()
+def export(
+    config: Config = DEFAULT_CONFIG,
+    form: Annotated[Form, typer.Option("--format", help="Table, or one JSON document per line.")] = Form.CSV,
+    out: Out = None,
+    who: Who = None,
+    action: Action = None,
+    target: Target = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Export the audit log as the console does, newest first, at most 100,000 lines. It is a line of audit itself.
+
+    Example: bridge audit export --since 2026-11-01 --out audit.csv
+    """
+    check_new(out)
+    with open_store(config) as opened:
+        wanted = _filter(opened, who, action, target, since, until)
+        lines = opened.store.read_sync(lambda tx: list_audit(tx, wanted, limit=MOST_EXPORTED))
+        audit_export(opened.store, AUDIT_EXPORTED, len(lines))
+    give(audit_file(lines, form), out)
+
+
+def _filter(
+    opened: Opened,
+    who: str | None,
+    action: str | None,
+    target: str | None,
+    since: str | None,
+    until: str | None,
+) -> AuditFilter:
+    return AuditFilter(
+        who=who,
+        action=action,
+        target=target,
+        since=read_moment(since, opened.zone, "--since"),
+        until=read_moment(until, opened.zone, "--until"),
+    )

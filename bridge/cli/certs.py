@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import typer
 from cryptography import x509
 
+from bridge.cli.export import Out, check_new, give
 from bridge.cli.mending import with_bridge
 from bridge.cli.output import print_documents, print_table
 from bridge.config import Settings, load_settings
@@ -20,6 +21,8 @@ from bridge.flow.revocation import fetch_due, problems_of
 from bridge.pki import LOOPBACK, Organisation, make_pki
 from bridge.store.revocation import fetched_lists
 from bridge.store.rows import RevocationList
+from bridge.web.console import overview
+from bridge.web.console.exports import CertificateForm, Download, certificates_file
 
 app = typer.Typer(help="Certificates: make a test PKI, see what expires.", no_args_is_help=True)
 
@@ -68,6 +71,27 @@ def status(
         print_table(Expiry._fields, rows, fold="subject")
     if any(row.days < within for row in rows):
         raise typer.Exit(1)
+
+
+@app.command()
+def export(
+    config: Annotated[Path, typer.Option("--config", envvar="BRIDGE_CONFIG", help="The settings file.")],
+    form: Annotated[
+        CertificateForm, typer.Option("--format", help="Calendar with a warning a month before, or table.")
+    ] = CertificateForm.ICS,
+    out: Out = None,
+) -> None:
+    """Export when our certificates and those of the agreements end, as the console does.
+
+    Example: bridge certs export --config bridge.toml --format csv --out certificates.csv
+    """
+    check_new(out)
+
+    async def do(bridge: Bridge, _by: Actor) -> Download:
+        at = bridge.now()
+        return certificates_file(overview.certificates_in_use(bridge, now=at), form, now=at)
+
+    give(with_bridge(config, do), out)
 
 
 @app.command()

@@ -43,6 +43,8 @@ class Plan:
     action: str
     file: str
     differences: tuple[str, ...] = ()
+    against: Agreement | None = None
+    """What it was compared with."""
     replaces: str = ""
     """SHA-256 of the file that is meant, hex; empty when there is none."""
 
@@ -96,9 +98,10 @@ def plan_import(agreement: Agreement, octets: bytes, folder: Path, *, replace: b
     # Of several versions the one that starts on the same day is meant.
     meant = [version for version in versions if version.agreement.start == agreement.start]
     target = versions[0] if len(versions) == 1 else meant[0] if len(meant) == 1 else None
-    told = differences(target.agreement, agreement) if target else ()
+    against = target.agreement if target else None
+    told = differences(against, agreement) if against else ()
     if beside and not meant:
-        return Plan(action="add", file=wanted_name(folder, agreement), differences=told)
+        return Plan(action="add", file=wanted_name(folder, agreement), differences=told, against=against)
     if beside:
         why = "a version that starts on the same day is there already; --replace puts this in its place"
         return Plan(action="refused", file=meant[0].path.name, differences=(why, *told))
@@ -106,7 +109,13 @@ def plan_import(agreement: Agreement, octets: bytes, folder: Path, *, replace: b
         why = f"{len(versions)} versions are there and none starts on the same day; --beside adds this one"
         return Plan(action="refused", file=versions[0].path.name, differences=(why,))
     action = "replace" if replace else "refused"
-    return Plan(action=action, file=target.path.name, differences=told, replaces=_digest(target.octets))
+    return Plan(
+        action=action,
+        file=target.path.name,
+        differences=told,
+        against=against,
+        replaces=_digest(target.octets),
+    )
 
 
 def import_agreement(

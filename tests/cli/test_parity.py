@@ -51,11 +51,11 @@ COMMANDS: dict[tuple[str, str], str] = {
     ("POST", "/agreements/import"): "cpa import --replace --beside --reason",
     ("GET", "/agreements/{cpa}"): "cpa show",
     ("GET", "/certificates"): "certs status",
-    ("GET", "/certificates.ics"): "certs status",
-    ("GET", "/certificates.csv"): "certs status",
+    ("GET", "/certificates.ics"): "certs export --format --out",
+    ("GET", "/certificates.csv"): "certs export --format --out",
     ("GET", "/access"): "access list --outcome --reader --type --id --since --until",
-    ("GET", "/access.csv"): "access list",
-    ("GET", "/access.jsonl"): "access list",
+    ("GET", "/access.csv"): "access export --format --out --outcome --reader --type --id --since --until",
+    ("GET", "/access.jsonl"): "access export --format --out --outcome --reader --type --id --since --until",
     ("GET", "/mappings"): "mapping coverage",
     ("POST", "/mappings/check"): "mapping lint",
     ("GET", "/mappings/try"): "mapping run",
@@ -70,8 +70,8 @@ COMMANDS: dict[tuple[str, str], str] = {
     ("POST", "/alerts/channels/{channel}/test"): "alert test",
     ("GET", "/jobs"): "job list --state --kind --among",
     ("GET", "/audit"): "audit list --who --action --target --since --until",
-    ("GET", "/audit.csv"): "audit list",
-    ("GET", "/audit.jsonl"): "audit list",
+    ("GET", "/audit.csv"): "audit export --format --out --who --action --target --since --until",
+    ("GET", "/audit.jsonl"): "audit export --format --out --who --action --target --since --until",
     ("GET", "/messages/{key}"): "message open",
     ("POST", "/messages/{key}/reveal"): "message open --reveal --reason",
     ("POST", "/messages/{key}/evidence"): "message evidence --reason",
@@ -141,4 +141,4 @@ def test_command_that_mends_shows_first_and_asks_why(options: dict[str, set[str]
 
 @pytest.mark.parametrize("route", [r for r in COMMANDS if r[0] == "GET" and not r[1].startswith("/login")])
 def test_command_of_a_page_prints_for_scripts(options: dict[str, set[str]], route: tuple[str, str]) -> None:
-    assert "--json" in options[split(COMMANDS[route])[0]]
+    assert {"--json", "--out"} & options[split(COMMANDS[route])[0]]

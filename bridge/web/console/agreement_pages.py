@@ -27,7 +27,8 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.mend_model import CannotMend, check_reason
 from bridge.flow.reload import take_agreements
 from bridge.web.console.accounts import audit
-from bridge.web.console.agreement_words import agreement_view, finding_view
+from bridge.web.console.agreement_words import agreement_view, finding_view, told_differences
+from bridge.web.console.mistakes import mistake_of
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
@@ -92,7 +93,8 @@ async def do_import(request: web.Request) -> web.Response:
         async with _writing:
             plan = await asyncio.to_thread(_import, bridge, octets, choice, expected)
     except ConfigError as error:
-        text = "; ".join(error.problems)
+        words = words_of(request)
+        text = "; ".join(mistake_of(line, words).said or line for line in error.problems)
         return await _check_page(request, octets, problem=text, status=HTTPStatus.CONFLICT)
     agreement = read_or_none(octets)
     assert agreement is not None, "it was imported a moment ago"
@@ -163,7 +165,9 @@ async def _check_page(
         cpa_id=agreement.cpa_id if agreement else "",
         told=agreement_view(agreement, lens) if agreement else None,
         unchanged=any(plan.action == "unchanged" for plan in plans.values()),
-        choices=[(name, plan) for name, plan in plans.items() if plan.changes],
+        choices=[
+            (name, plan, _differences(plan, agreement, lens)) for name, plan in plans.items() if plan.changes
+        ],
         document=AsItIs(b64encode(octets).decode()),
     )
 
@@ -188,6 +192,12 @@ def _look(
         # It is new: nothing to replace, and nothing to stand beside.
         plans = {"add": plans["add"]}
     return findings, agreement, plans, ""
+
+
+def _differences(plan: Plan, agreement: Agreement | None, lens: Lens) -> tuple[tuple[str, str], ...]:
+    if plan.against is None or agreement is None:
+        return ()
+    return told_differences(plan.against, agreement, lens)
 
 
 def _party_view(party: PartyInfo, lens: Lens) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """An agreement in the words of the page: its term, its parties, and what was agreed per message. Pure."""
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,6 +9,7 @@ from bridge.ebms.cpa_findings import Exchange, Finding, exchanges
 from bridge.ebms.cpa_model import Agreement, PartyInfo
 from bridge.ebms.cpa_resolve import outgoing_terms
 from bridge.ebms.cpa_terms import Terms
+from bridge.ebms.keys import fingerprint_sha256, subject_text
 from bridge.errors import ConfigError
 from bridge.web.console.text import Catalogue
 from bridge.web.console.views import Fact, Lens
@@ -121,6 +123,30 @@ def span_text(span: timedelta, words: Catalogue) -> str:
         if count:
             said.append(words(f"span.{name}", n=count))
     return " ".join(said) or words("span.second", n=0)
+
+
+def told_differences(old: Agreement, new: Agreement, lens: Lens) -> tuple[tuple[str, str], ...]:
+    """What the two say differently in the reader's words, each line with `was` or `becomes`."""
+    compared = difflib.unified_diff(list(_lines(old, lens)), list(_lines(new, lens)), lineterm="", n=0)
+    names = {"-": lens.words("agreements.was"), "+": lens.words("agreements.becomes")}
+    return tuple((names[line[0]], line[1:]) for line in list(compared)[2:] if line[0] in names)
+
+
+def _lines(agreement: Agreement, lens: Lens) -> Iterator[str]:
+    """Everything of the page of an agreement, each line with what it is about."""
+    view = agreement_view(agreement, lens)
+    for about in (Told(title="", facts=view.facts), *view.parties, *view.exchanges):
+        for fact in about.facts:
+            yield ": ".join(filter(None, (about.title, fact.label, fact.text)))
+    for party in agreement.parties:
+        for named in party.certificates:
+            until = lens.words.day(named.certificate.not_valid_after_utc.date())
+            title = lens.words("agreements.certificate", name=named.cert_id, party=party.name or str(party))
+            mark = fingerprint_sha256(named.certificate)[:16]
+            said = lens.words(
+                "agreements.certificate_until", subject=subject_text(named.certificate), until=until
+            )
+            yield f"{title}: {said}, {mark}"
 
 
 def finding_view(finding: Finding, words: Catalogue) -> dict[str, str]:

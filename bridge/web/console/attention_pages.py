@@ -12,6 +12,7 @@ from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.rows import ItemOutcome, MendRun, NoSuchRow, RunState, RunWhat
 from bridge.store.runs import count_items, get_run, items_of, list_runs
 from bridge.web.console.attention import cause_views, condition_views
+from bridge.web.console.examples import examples_of
 from bridge.web.console.filters import read_key
 from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
@@ -34,6 +35,7 @@ async def show_attention(request: web.Request) -> web.Response:
     bridge, lens, store = request.app[BRIDGE], lens_of(request), request.app[STORE]
     causes = await store.read(list_causes)
     views = await store.read(lambda tx: cause_views(tx, causes[:MOST_CAUSES], lens))
+    examples = await store.read(lambda tx: examples_of(tx, causes[:MOST_CAUSES]))
     held = await conditions_of(request)
     conditions = await store.read(lambda tx: condition_views(tx, held, bridge, lens))
     runs = await store.read(lambda tx: [(run, count_items(tx, run.key)) for run in list_runs(tx, limit=RUNS)])
@@ -42,6 +44,7 @@ async def show_attention(request: web.Request) -> web.Response:
         "attention.html",
         page="attention",
         causes=views,
+        examples=examples,
         hidden=max(0, len(causes) - MOST_CAUSES),
         more=any(cause.more for cause in causes),
         waiting=sum(cause.count for cause in causes),

@@ -1,12 +1,6 @@
 """Plain lists: jobs, the audit log, certificates."""
 
-import csv
-import hashlib
-import io
-import json
-from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -21,18 +15,26 @@ from bridge.store.channels import HUB, list_channels
 from bridge.store.jobs import Among, JobFilter, list_jobs
 from bridge.store.rows import Access, AccessOutcome, Audit, Job, JobState
 from bridge.web.console.accounts import audit
-from bridge.web.console.documents import Document, access_document, audit_document
+from bridge.web.console.exports import (
+    ACCESS_EXPORTED,
+    AUDIT_EXPORTED,
+    MOST_EXPORTED,
+    CertificateForm,
+    Download,
+    Form,
+    access_file,
+    audit_file,
+    certificates_file,
+)
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
 from bridge.web.console.overview import certificates_in_use
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
-from bridge.web.console.views import Lens, utc_text
+from bridge.web.console.views import Lens
 from bridge.web.console.visitor import visitor_of
 
 PAGE_SIZE = 50
-MOST_EXPORTED = 100_000
-AUDIT_COLUMNS = ("at", "who", "role", "way", "action", "target", "reason", "detail", "key")
 AUDIT_NAMES = ("who", "action", "target", "since", "until")
 
 
@@ -133,13 +135,12 @@ async def export_audit(request: web.Request) -> web.Response:
     if problem:
         raise web.HTTPBadRequest
     lines = await request.app[STORE].read(lambda tx: list_audit(tx, wanted, limit=MOST_EXPORTED))
-    await _audit_export(request, "audit.exported", len(lines))
-    documents = [audit_document(line) for line in lines]
-    if request.path.endswith(".csv"):
-        rows = [document | {"detail": json.dumps(document["detail"])} for document in documents]
-        return _download(_table(rows, AUDIT_COLUMNS), "audit.csv", "text/csv")
-    text = "".join(f"{json.dumps(document)}\n" for document in documents)
-    return _download(text, "audit.jsonl", "application/x-ndjson")
+    await _audit_export(request, AUDIT_EXPORTED, len(lines))
+    return _download(audit_file(lines, _form(request)))
+
+
+def _form(request: web.Request) -> Form:
+    return Form(request.path.rpartition(".")[2])
 
 
 ACCESS_NAMES = ("outcome", "reader", "type", "id", "since", "until")
@@ -181,27 +182,8 @@ async def export_access(request: web.Request) -> web.Response:
     if problem:
         raise web.HTTPBadRequest
     lines = await request.app[STORE].read(lambda tx: list_accesses(tx, wanted, limit=MOST_EXPORTED))
-    await _audit_export(request, "access.exported", len(lines))
-    documents = [access_document(line) for line in lines]
-    if request.path.endswith(".csv"):
-        return _download(_table(documents, ACCESS_COLUMNS), "access.csv", "text/csv")
-    text = "".join(f"{json.dumps(document)}\n" for document in documents)
-    return _download(text, "access.jsonl", "application/x-ndjson")
-
-
-ACCESS_COLUMNS = (
-    "at",
-    "outcome",
-    "reader",
-    "via",
-    "type",
-    "id",
-    "level",
-    "policy",
-    "reason",
-    "traceId",
-    "key",
-)
+    await _audit_export(request, ACCESS_EXPORTED, len(lines))
+    return _download(access_file(lines, _form(request)))
 
 
 def _access_filter(request: web.Request) -> tuple[AccessFilter, dict[str, str], bool]:
@@ -232,48 +214,22 @@ async def _audit_export(request: web.Request, action: str, lines: int) -> None:
     )
 
 
-def _download(text: str, name: str, content_type: str) -> web.Response:
-    """A file, with its digest, so that whoever keeps it can show that it is the same (RFC 9530)."""
-    body = text.encode()
-    digest = b64encode(hashlib.sha256(body).digest()).decode()
+def _download(file: Download) -> web.Response:
     return web.Response(
-        body=body,
-        content_type=content_type,
+        body=file.body,
+        content_type=file.content_type,
         charset="utf-8",
         headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Content-Digest": f"sha-256=:{digest}:",
+            "Content-Disposition": f'attachment; filename="{file.name}"',
+            "Content-Digest": file.digest,
         },
     )
 
 
-def _table(documents: Iterable[Document], names: Sequence[str]) -> str:
-    """CSV. A spreadsheet must not take what people typed for a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(names)
-    for document in documents:
-        cells = ["" if document[name] is None else str(document[name]) for name in names]
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
-    return out.getvalue()
-
-
-async def give_certificates(request: web.Request) -> web.Response:
-    """The certificates in use as CSV."""
-    endings = certificates_in_use(request.app[BRIDGE], now=request.app[NOW]())
-    documents = [
-        {
-            "use": ending.use,
-            "subject": ending.subject,
-            "ends": utc_text(ending.ends),
-            "days": ending.days,
-            "sha256": ending.id,
-        }
-        for ending in endings
-    ]
-    return _download(
-        _table(documents, ("use", "subject", "ends", "days", "sha256")), "certificates.csv", "text/csv"
-    )
+async def export_certificates(request: web.Request) -> web.Response:
+    """The certificates in use as CSV or as a calendar file, as the address ends."""
+    now, form = request.app[NOW](), CertificateForm(request.path.rpartition(".")[2])
+    return _download(certificates_file(certificates_in_use(request.app[BRIDGE], now=now), form, now=now))
 
 
 async def show_certificates(request: web.Request) -> web.Response:
@@ -285,51 +241,6 @@ async def show_certificates(request: web.Request) -> web.Response:
         page="certificates",
         endings=[{"ending": ending, "moment": lens.moment(ending.ends)} for ending in endings],
     )
-
-
-async def give_calendar(request: web.Request) -> web.Response:
-    """The ends of all certificates as an iCalendar file (RFC 5545), each with an alarm a month before."""
-    now = request.app[NOW]()
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//bridge//certificates//EN"]
-    for ending in certificates_in_use(request.app[BRIDGE], now=now):
-        lines += [
-            "BEGIN:VEVENT",
-            f"UID:{ending.id[:32]}@bridge",
-            f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}",
-            f"DTSTART:{ending.ends:%Y%m%dT%H%M%SZ}",
-            f"SUMMARY:{_ics(f'Certificate ends: {ending.use}')}",
-            f"DESCRIPTION:{_ics(ending.subject)}",
-            "BEGIN:VALARM",
-            "ACTION:DISPLAY",
-            f"DESCRIPTION:{_ics(ending.use)}",
-            f"TRIGGER:-P{timedelta(days=30).days}D",
-            "END:VALARM",
-            "END:VEVENT",
-        ]
-    lines.append("END:VCALENDAR")
-    text = "".join(f"{_folded(line)}\r\n" for line in lines)
-    return web.Response(
-        text=text,
-        content_type="text/calendar",
-        charset="utf-8",
-        headers={"Content-Disposition": 'attachment; filename="certificates.ics"'},
-    )
-
-
-def _ics(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
-    return "".join(c if c.isprintable() else " " for c in escaped)
-
-
-def _folded(line: str) -> str:
-    """At most 75 octets a line (RFC 5545 section 3.1)."""
-    parts, current = [], ""
-    for character in line:
-        if len((current + character).encode()) > 74:
-            parts.append(current)
-            current = ""
-        current += character
-    return "\r\n ".join([*parts, current])
 
 
 def _before(request: web.Request) -> Key | None:

@@ -15,7 +15,6 @@ from bridge.flow.reload import MAPPINGS
 from bridge.flow.workbench import Busy, Comparison, Tried
 from bridge.mapping.explain import rows_of
 from bridge.mapping.program import Program
-from bridge.mapping.rules import RULES
 from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.rows import NoSuchRow
 from bridge.web.console.accounts import audit
@@ -119,7 +118,6 @@ async def judge_mapping(request: web.Request) -> web.Response:
         title=_title(program, words_of(request).language),
         rows=rows_of(program),
         judged=judged,
-        rules=RULES,
         busy=busy,
     )
 

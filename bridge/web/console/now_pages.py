@@ -7,6 +7,7 @@ from aiohttp import web
 
 from bridge.flow.mend import Actor
 from bridge.web.console.attention import cause_views, condition_views
+from bridge.web.console.examples import examples_of
 from bridge.web.console.overview import SLOW, SOON, certificates_in_use, find_overview
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.state import BRIDGE, NOW, STORE
@@ -28,6 +29,7 @@ async def show_now(request: web.Request) -> web.Response:
     store = request.app[STORE]
     found = await store.read(lambda tx: find_overview(tx, now=now))
     causes = await store.read(lambda tx: cause_views(tx, found.causes[:SHOWN], lens))
+    examples = await store.read(lambda tx: examples_of(tx, found.causes[:SHOWN]))
     held = await conditions_of(request)
     conditions = await store.read(lambda tx: condition_views(tx, held, bridge, lens))
     endings = [e for e in certificates_in_use(bridge, now=now) if e.ends - now < SOON]
@@ -37,6 +39,7 @@ async def show_now(request: web.Request) -> web.Response:
         "now.html",
         page="now",
         causes=causes,
+        examples=examples,
         more_causes=max(0, len(found.causes) - SHOWN),
         waiting=sum(cause.count for cause in found.causes),
         flows=[
@@ -56,6 +59,7 @@ async def show_now(request: web.Request) -> web.Response:
         ],
         urgent=[one for one in conditions if one.urgent],
         conditions=[one for one in conditions if not one.urgent],
+        untold=not bridge.settings.alerts.channels,
         ready_jobs=found.ready_jobs,
         slow=found.slow,
         slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),

@@ -1,6 +1,7 @@
 """Templates to pages: language, addresses of static files, and what every page has."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.told import without_told
 from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.mend_words import in_words
+from bridge.web.console.mistakes import mistake_of, rule_text
 from bridge.web.console.recorded import is_ours, meaning_of
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW
@@ -32,6 +34,14 @@ def _shown(value: object) -> object:
     """What a page puts down. A partner may name its messages after a person: no number of one stands on a page, and no
     words of a peer that were recorded in a reason before they were kept as content."""
     return mask_bsn_beside_ids(without_told(value)) if type(value) is str else value
+
+
+_JOINT = re.compile(r"(?<=[-@./:_,])")
+
+
+def _pieces(text: str) -> list[str]:
+    """An id in the pieces between which it may go on at the next line, so that no number in it is broken."""
+    return [AsItIs(piece) for piece in _JOINT.split(str(_shown(text))) if piece]
 
 
 def _meaning(text: str, words: Catalogue) -> str:
@@ -56,9 +66,15 @@ class Renderer:
             finalize=_shown,
         )
         self._templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+        self._templates.filters["pieces"] = _pieces
         # Of the settings, about people at work: a telephone number may look like a number of another kind.
         self._templates.filters["as_is"] = AsItIs
-        self._templates.globals |= {"meaning_of": _meaning, "is_ours": is_ours}
+        self._templates.globals |= {
+            "meaning_of": _meaning,
+            "is_ours": is_ours,
+            "mistake_of": mistake_of,
+            "rule_text": rule_text,
+        }
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
 

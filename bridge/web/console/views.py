@@ -180,6 +180,16 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """One of the times that the same was tried with the same outcome."""
+
+    seq: int
+    moment: Moment
+    after: str
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepView:
     seq: int
     side: str
@@ -197,8 +207,8 @@ class StepView:
     """Where what was sent or received in this step is opened."""
     told: bool = False
     """Words of a peer are kept beside it; they stand at `href`."""
-    repeated: tuple[Moment, ...] = ()
-    """The same happened at these moments too, right after this."""
+    times: tuple["Time", ...] = ()
+    """Each time that the same was tried, this one first; empty when it was once."""
 
 
 NOWHERE: Mapping[str, str] = {}
@@ -212,38 +222,69 @@ def steps_of(
 ) -> tuple[StepView, ...]:
     """`opened`: per MessageId and event id where it is opened; `told`: beside which steps words of a peer are kept.
 
-    The same that happens again and again is one step with its further moments. An id that the step before it named
-    too is not said again.
+    What was tried again and again with the same outcome is one step with all its times. An id that the step before it
+    named too is not said again.
     """
     views: list[StepView] = []
     start: datetime | None = None
-    former: Step | None = None
     named: dict[str, str] = {}
-    for step in steps:
+    for alike in _folded(steps):
+        step = alike[0]
         start = start or step.at
         moment = lens.moment(step.at)
-        if former is not None and _same(former, step) and views[-1].moment.day == moment.day:
-            views[-1] = replace(views[-1], repeated=(*views[-1].repeated, moment))
-            former = step
-            continue
         new_day = bool(views) and views[-1].moment.day != moment.day
-        view = _step(step, lens, moment=moment, new_day=new_day, after=step.at - start, known=named)
+        view = _step(
+            step if len(alike) == 1 else _without_attempt(step),
+            lens,
+            moment=moment,
+            new_day=new_day,
+            after=step.at - start,
+            known=named,
+        )
         ids = (step.detail.get(name, "") for name in ("event_id", "message_id"))
         href = next((opened[id] for id in ids if id in opened), "")
-        views.append(replace(view, href=href, told=step.seq in told))
+        times = _times(alike, start, lens) if len(alike) > 1 else ()
+        views.append(replace(view, href=href, told=any(one.seq in told for one in alike), times=times))
         named |= {name: step.detail[name] for name in _FIRST if step.detail.get(name)}
-        former = step
     return tuple(views)
 
 
-def _same(former: Step, step: Step) -> bool:
-    """Another attempt at the same, with the same outcome."""
+_TRIES = frozenset({"message.sent", "message.waiting", "answer.not_posted", "event.waiting"})
+"""What the bridge does by itself until it succeeds or is given up."""
 
-    def told(one: Step) -> object:
-        detail = {name: text for name, text in one.detail.items() if name != "attempt"}
-        return one.what, one.side, one.outcome, one.by, detail
 
-    return "attempt" in former.detail and told(former) == told(step)
+def _folded(steps: Iterable[Step]) -> list[list[Step]]:
+    """The steps in their order; of an unbroken row of tries those that are equal but for attempt and time together."""
+    groups: list[list[Step]] = []
+    row: dict[object, list[Step]] = {}
+    for step in steps:
+        if step.what not in _TRIES or step.outcome != "waiting":
+            row = {}
+            groups.append([step])
+            continue
+        alike = (step.what, step.side, step.by, tuple(sorted(_without_attempt(step).detail.items())))
+        if alike in row:
+            row[alike].append(step)
+        else:
+            row[alike] = [step]
+            groups.append(row[alike])
+    return groups
+
+
+def _without_attempt(step: Step) -> Step:
+    return replace(step, detail={name: text for name, text in step.detail.items() if name != "attempt"})
+
+
+def _times(alike: Iterable[Step], start: datetime, lens: Lens) -> tuple[Time, ...]:
+    return tuple(
+        Time(
+            seq=step.seq,
+            moment=lens.moment(step.at),
+            after=seconds_text(step.at - start),
+            attempt=step.detail.get("attempt", ""),
+        )
+        for step in alike
+    )
 
 
 def _step(

@@ -300,10 +300,11 @@ class Browser:
     base: str
 
     async def get(self, path: str, *, status: int = 200, **headers: str) -> str:
+        """The page, without the places in ids where a line may end: these are no part of what is copied."""
         async with self.session.get(self.base + path, headers=headers, allow_redirects=False) as answer:
             text = await answer.text()
             assert answer.status == status, (answer.status, text)
-            return text
+            return text.replace("<wbr>", "")
 
     def ask(self, method: str, path: str, **headers: str) -> Any:
         return self.session.request(method, self.base + path, headers=headers, allow_redirects=False)

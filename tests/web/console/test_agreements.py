@@ -86,6 +86,14 @@ async def test_agreement_that_replaces_one_shows_what_changes(admin: Any, folder
     page = await check(admin, changed)
     assert "Vervangen" in page
     assert "localhost:10" in page
+    assert (
+        "<strong>was</strong> Politie Eenheid Voorbeeld: Bevestigingen naar: https://localhost:9/ebms" in page
+    )
+    assert (
+        "<strong>wordt</strong> Politie Eenheid Voorbeeld: Bevestigingen naar: https://localhost:10/ebms"
+        in page
+    )
+    assert "Zoals de opdracht het zegt" in page
     await confirm(admin, changed, "replace", expected_in(page))
     assert changed in files(folder).values()
     assert there not in files(folder).values()
@@ -98,7 +106,7 @@ async def test_what_changed_meanwhile_is_not_replaced(admin: Any, folder: Path, 
     (folder / name).write_bytes(there.replace(b"localhost:9/ebms", b"localhost:11/ebms"))
     before = files(folder)
     page = await confirm(admin, changed, "replace", expected, status=409)
-    assert "changed meanwhile" in page
+    assert "intussen veranderd" in page
     assert files(folder) == before
 
 

@@ -16,6 +16,7 @@ from bridge.web.console.text import Language, catalogue
 from tests.web.console.conftest import NOW
 
 DUTCH = catalogue(Language.DUTCH)
+UNTOLD = DUTCH("now_page.untold")
 
 
 @pytest.fixture
@@ -129,3 +130,7 @@ async def test_a_viewer_sees_alerts_and_silences_none(enter: Any) -> None:
     browser = await enter(Role.VIEWER)
     page = await browser.get("/alerts")
     assert 'name="until"' not in page
+
+
+async def test_now_says_nothing_of_channels_once_somebody_is_told(browser: Any) -> None:
+    assert UNTOLD not in await browser.get("/")

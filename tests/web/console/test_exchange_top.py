@@ -119,6 +119,23 @@ async def test_ids_to_pass_on_stand_on_top(browser: Any, seeder: Any) -> None:
         assert f"<code>{id}</code>" in top
 
 
+@pytest.mark.parametrize("path", ["/", "/attention"])
+async def test_cause_of_several_names_the_oldest_and_how_many_more(
+    browser: Any, seeder: Any, path: str
+) -> None:
+    stuck = [seeder.parked() for _ in range(5)]
+    bare = [seeder.exchange(subject=None, state=ExchangeState.ATTENTION, reason="x") for _ in range(2)]
+    for number, exchange in enumerate(bare):
+        seeder.message(exchange, message_id=f"bare-{number}@politie.example")
+    page = await browser.get(path)
+    card = re.search(r'<p class="examples">.*', page)
+    assert card is not None
+    assert re.findall(r'href="/exchanges/([^"]+)"', card[0]) == [str(one.key) for one in stuck[:3]]
+    assert "en nog 2" in card[0]
+    named = f'<a href="/exchanges/{bare[0].key}"><code>bare-0@politie.example</code></a>'
+    assert named in page
+
+
 async def test_cause_card_names_the_message(browser: Any, seeder: Any) -> None:
     seeder.parked()
     assert "<code>20261123-1@politie.example</code>" in await browser.get("/attention")
@@ -195,13 +212,16 @@ async def test_attempts_that_end_alike_are_one_step(browser: Any, seeder: Any) -
         seeder.step(exchange, "message.waiting", n, outcome=StepOutcome.WAITING, detail=detail)
     timeline = (await browser.get(f"/exchanges/{exchange.key}")).partition('id="timeline-title"')[2]
     assert timeline.count('<div class="step">') == 1
-    assert "4 keer hetzelfde, tot" in timeline
+    assert "4 keer, de eerste om " in timeline
+    assert timeline.count("· poging ") == 4
 
 
 async def test_title_of_the_page_names_subject_and_partner(browser: Any, seeder: Any) -> None:
     exchange = seeder.parked()
     page = await browser.get(f"/exchanges/{exchange.key}")
     assert f"<title>vtMeldingDi01 · {exchange.subject} · Politie Eenheid Oost" in page
+    heading = re.sub(r"<[^>]+>", "", page.partition("<h1>")[2].partition("</h1>")[0])
+    assert heading.split() == ["vtMeldingDi01", str(exchange.subject), "·", "Politie", "Eenheid", "Oost"]
 
 
 async def test_form_that_was_refused_does_not_lead_to_an_address_that_nobody_can_ask_for(

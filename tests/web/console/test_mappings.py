@@ -44,6 +44,8 @@ async def test_a_refused_change_is_shown_with_its_lines(browser: Any, bridge: An
     page = await browser.get("/mappings")
     assert "Een gewijzigde koppeling is niet overgenomen" in page
     assert "vt-melding.map.yaml:3:1" in page
+    assert "Het bestand is geen leesbare YAML" in page
+    assert "Het bestand is geen leesbare YAML" in await browser.get("/attention")
 
 
 async def test_the_files_are_checked_on_request_and_nothing_is_taken_up(browser: Any, bridge: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bridge.store.rows import ExchangeState
 
 PLACES = ("/", "/exchanges", "/attention", "/partners", "/certificates", "/jobs", "/jobs?state=ready")
-VOID = {"meta", "link", "input", "path", "circle"}
+VOID = {"meta", "link", "input", "path", "circle", "wbr"}
 
 
 class Outline(HTMLParser):

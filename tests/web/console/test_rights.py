@@ -10,6 +10,7 @@ from bridge.store.rows import Role
 from bridge.web.console.app import console_app
 from bridge.web.console.rights import RIGHTS, Right, may
 from bridge.web.console.routes import RIGHTS_OF_ROUTES, ROUTES
+from bridge.web.console.text import Language, catalogue
 from bridge.web.console.visitor import Visitor
 
 FOR_ANYONE = {"/static/{name}", "/login", "/login/{token}", "/login/oidc", "/login/oidc/callback"}
@@ -91,3 +92,11 @@ def test_form_token_does_not_show_the_session() -> None:
     assert "session-token" not in visitor.form_token
     assert visitor.owns(visitor.form_token)
     assert not Visitor().owns(Visitor().form_token)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_now_says_that_nobody_is_told_to_who_can_mend_only(enter: Any, role: Role) -> None:
+    page = await (await enter(role)).get("/")
+    told = role in (Role.OPERATOR, Role.ADMINISTRATOR)
+    assert (catalogue(Language.DUTCH)("now_page.untold") in page) is told
+    assert ('<a href="/alerts#channels-title">' in page) is told

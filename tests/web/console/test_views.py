@@ -1,5 +1,6 @@
 """From rows to what a page shows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -59,3 +60,42 @@ def test_size_is_readable(size: int, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4123, "0.412 s"), (2460, "41 min"), (11100, "3 h 5 min")])
 def test_span_is_readable(seconds: float, text: str) -> None:
     assert took_text(timedelta(seconds=seconds)) == text
+
+
+def attempt(number: int, what: str, **detail: str) -> Step:
+    return Step(
+        seq=number,
+        exchange=Key("x"),
+        at=NOW + timedelta(seconds=number),
+        side=Side.EBMS,
+        what=what,
+        outcome=StepOutcome.WAITING,
+        detail={"message_id": "m1"} | detail,
+    )
+
+
+def test_retries_that_end_alike_are_one_step_with_all_their_times() -> None:
+    tries = [attempt(2 * n, "message.sent", attempt=str(n)) for n in range(1, 5)]
+    replies = [attempt(2 * n + 1, "message.waiting", reason="HTTP 204") for n in range(1, 5)]
+    steps = sorted([*tries, *replies], key=lambda one: one.seq)
+    end = replace(attempt(10, "message.expired"), outcome=StepOutcome.FAILED)
+    sent, silent, late = steps_of([*steps, end], LENS)
+    assert [(one.seq, one.attempt) for one in sent.times] == [(2, "1"), (4, "2"), (6, "3"), (8, "4")]
+    assert [one.seq for one in silent.times] == [3, 5, 7, 9]
+    assert [one.moment.clock for one in silent.times][::3] == ["22:00:03", "22:00:09"]
+    assert late.times == ()
+
+
+def test_folded_step_tells_no_attempt_and_a_single_one_does() -> None:
+    both = [attempt(1, "message.sent", attempt="1"), attempt(2, "message.sent", attempt="2")]
+    assert [[fact.label for fact in view.details] for view in steps_of(both, LENS)] == [["bericht"]]
+    assert [fact.label for fact in steps_of(both[:1], LENS)[0].details] == ["bericht", "poging"]
+
+
+def test_retries_with_another_reason_or_after_another_step_stand_apart() -> None:
+    refused = attempt(1, "answer.not_posted", attempt="1", reason="HTTP 500")
+    other = attempt(2, "answer.not_posted", attempt="2", reason="HTTP 503")
+    assert len(steps_of([refused, other], LENS)) == 2
+    between = step(NOW + timedelta(seconds=2), "channel.resumed")
+    again = attempt(3, "answer.not_posted", attempt="3", reason="HTTP 500")
+    assert [view.times for view in steps_of([refused, between, again], LENS)] == [(), (), ()]

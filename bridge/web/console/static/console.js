@@ -80,12 +80,6 @@
     window.addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
-  // An id may go on after its "@", so that its host is not broken in the middle.
-  for (const code of document.querySelectorAll("dd > code")) {
-    const [local, ...rest] = code.textContent.split("@");
-    if (rest.length) code.replaceChildren(`${local}@`, document.createElement("wbr"), rest.join("@"));
-  }
-
   // Copy an id.
   if (navigator.clipboard) {
     const { copy, copied } = document.body.dataset;
