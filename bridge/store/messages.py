@@ -1,6 +1,6 @@
 """Messages with their payloads and evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -120,6 +120,13 @@ def list_messages(
 ) -> tuple[Message, ...]:
     """Newest first; the key of the last one is the next page's `before`."""
     return fetch(tx, Message, page_of_messages(wanted, before=before, limit=limit))
+
+
+def first_message_ids(tx: Connection, exchanges: Collection[Key]) -> dict[Key, MessageId]:
+    """Of each of a few exchanges the id of its first message, when it has one."""
+    row = tables.message.c
+    query = select(row.exchange, row.message_id).where(row.exchange.in_(exchanges)).order_by(row.key.desc())
+    return {Key(exchange): MessageId(id) for exchange, id in tx.execute(query)}
 
 
 def page_of_messages(wanted: MessageFilter, *, before: Key | None, limit: int) -> Select[Any]:
