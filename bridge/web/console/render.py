@@ -1,5 +1,6 @@
 """Templates to pages: language, addresses of static files, and what every page has."""
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -43,22 +44,28 @@ def _meaning(text: str, words: Catalogue) -> str:
     return "" if said == text else said
 
 
+@functools.cache
+def _templates() -> Environment:
+    """The same for every console: compiling the templates takes longer than many pages."""
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    # Of the settings, about people at work: a telephone number may look like a number of another kind.
+    templates.filters["as_is"] = AsItIs
+    templates.globals |= {"meaning_of": _meaning, "is_ours": is_ours}
+    return templates
+
+
 class Renderer:
     """The templates and static files of the package, read once."""
 
     def __init__(self) -> None:
-        self._templates = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_shown,
-        )
-        self._templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
-        # Of the settings, about people at work: a telephone number may look like a number of another kind.
-        self._templates.filters["as_is"] = AsItIs
-        self._templates.globals |= {"meaning_of": _meaning, "is_ours": is_ours}
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
 
@@ -69,7 +76,7 @@ class Renderer:
         return self._versions[name] == version
 
     def fragment(self, template: str, **values: Any) -> str:
-        return self._templates.get_template(template).render(**values)
+        return _templates().get_template(template).render(**values)
 
 
 RENDERER = web.AppKey("renderer", Renderer)
