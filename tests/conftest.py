@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from bridge.demo import BRIDGE, HUB, POLICE
+from bridge.ebms import keys
 from bridge.pki import Flaw, Organisation, Pki, make_pki
 from bridge.web.console import passwords
 
@@ -75,6 +77,15 @@ def _light_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", hasher)
         patch.setattr(passwords, "_NOBODY", hasher.hash("nobody knows this one"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys_checked_once() -> Iterator[None]:
+    """The cryptography library proves of each private key that it reads that its numbers are prime. Of the same octets
+    that needs no second proof, and there are thousands of readings of a dozen keys."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "load_pem_private_key", functools.cache(keys.load_pem_private_key))
         yield
 
 
