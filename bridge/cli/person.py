@@ -11,8 +11,10 @@ from bridge.cli.acting import acting
 from bridge.cli.assemble import load_person_key, utc_now
 from bridge.cli.opened import open_store
 from bridge.cli.options import DEFAULT_CONFIG, Before, Config, Json, Limit, read_before
-from bridge.cli.output import local_time, print_documents, print_table, tell
+from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
+from bridge.cli.progress import progress
 from bridge.errors import BridgeError
+from bridge.flow.index_persons import index_all
 from bridge.flow.mend_model import Actor, CannotMend, check_reason
 from bridge.web.console.documents import exchange_document
 from bridge.web.console.filters import may_be_bsn
@@ -73,3 +75,21 @@ def search(
         print_table(("key", "time", "state", "what", "subject"), rows, fold="what")
         if len(found) == limit:
             tell(f"There may be more: --before {found[-1].key}")
+
+
+@app.command("index")
+def index_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Look through all content that is left for the people in it, so that `search` finds it; prints how much was seen.
+
+    Once, for a store from before a search found what no mapping reads. The bridge may run meanwhile, and doing it twice
+    is harmless. Example: bridge person index
+    """
+    with open_store(config) as opened, progress("Looking for people", json=json) as told:
+        key, seen = load_person_key(opened.settings.identifiers.person_key_file), 0
+        for more in index_all(opened.store, key):
+            seen += more
+            told("Looking for people", seen, None)
+    if json:
+        print_documents([{"seen": seen}])
+    else:
+        print_facts({"messages and events": seen})

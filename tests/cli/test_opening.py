@@ -128,6 +128,11 @@ def person(config: Path, seed: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return type_
 
 
+def test_person_index_says_how_much_it_saw(shell: Any, person: Any) -> None:
+    assert shell.run("person", "index", "--json") == 0
+    assert shell.documents() == [{"seen": 1}]
+
+
 def test_person_is_found_by_a_bsn_that_is_piped_in(shell: Any, person: Any, lines: Any) -> None:
     exchange = person("9999.90.019\n")
     assert shell.run("person", "search", "--reason", "request of the court", "--json") == 0

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
+from bridge.flow.index_persons import index_all
 from bridge.flow.persons import MOST, persons_in_text, persons_in_xml
 from bridge.hub.bsn import is_bsn
 from bridge.ids import Key
 from bridge.pki import Pki
+from bridge.store import tables
 from bridge.store.persons import find_by_person
-from bridge.store.rows import MessageState
+from bridge.store.query import add
+from bridge.store.rows import Content, MessageState, Purged, PurgeRun
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.hub_side import pull, report, taken_up
@@ -73,6 +77,37 @@ async def test_an_event_that_names_a_person_is_found(world: World) -> None:
     await pull(world, taken_up(subject=f"melding/{CHILD}"))
 
     assert about(world, CHILD) == [world.exchanges()[0].key]
+
+
+async def test_a_store_from_before_is_looked_through_once_more(world: World) -> None:
+    await world.partner.send(f"<onbekend><kind>{CHILD}</kind></onbekend>".encode(), "vtMelding")
+    await world.work()
+    await pull(world, taken_up(subject=f"melding/{OTHER}"))
+    store, key = world.bridge.store, world.bridge.person_key
+    report, event = (one.key for one in world.exchanges())
+    store.write_sync(lambda tx: tx.execute(delete(tables.person_index)))
+    assert about(world, CHILD) == about(world, OTHER) == []
+
+    assert sum(index_all(store, key)) == 2
+    assert sum(index_all(store, key)) == 2, "twice is harmless"
+    assert (about(world, CHILD), about(world, OTHER)) == ([report], [event])
+
+
+async def test_what_was_purged_is_about_nobody_also_when_octets_are_left(world: World) -> None:
+    payload = f"<onbekend><kind>{CHILD}</kind></onbekend>".encode()
+    for _ in range(2):
+        await world.partner.send(payload, "vtMelding")
+    await world.work()
+    store, key, (first, second) = world.bridge.store, world.bridge.person_key, world.exchanges()
+    run = PurgeRun(key=world.bridge.new_key(), at=world.clock.now, by="bridge", reason="retention")
+    store.write_sync(lambda tx: add(tx, tables.purge_run, run))
+    gone = {"run": run.key, "at": run.at, "items": 1, "octets": 1, "digests": {}}
+    row = Purged(exchange=first.key, content=Content.PAYLOAD, **gone)
+    store.write_sync(lambda tx: add(tx, tables.purged, row))
+    store.write_sync(lambda tx: tx.execute(delete(tables.person_index)))
+
+    list(index_all(store, key))
+    assert about(world, CHILD) == [second.key]
 
 
 def test_digits_of_two_values_are_no_number_together() -> None:
