@@ -194,7 +194,9 @@ def create(
 ) -> None:
     """Draft a Digikoppeling CPA for two parties from a short description, for any of the six profiles.
 
-    A certificate is a PEM text, or the name of a PEM file beside the description.
+    It has profile, start and end; two times [[party]] with name, oin, role, endpoint and certificate (a PEM text, or
+    the name of a PEM file beside the description); and per action an [[action]] with service, action and from, the role
+    that sends it. docs/partner.md, "Draft an agreement", has an example with every key.
     Example: bridge cpa create melding.toml --out melding.xml
     """
     if out.exists():
