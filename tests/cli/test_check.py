@@ -319,7 +319,7 @@ def test_store_that_is_out_of_date_is_found(check: Check, home: Path) -> None:
 
 
 def test_store_that_is_not_there_yet_is_no_error(check: Check) -> None:
-    assert "makes it" in told(check(), "store", "hint")
+    assert "run `bridge store upgrade`" in told(check(), "store", "hint")
 
 
 @pytest.mark.rule("DK-30")
