@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
 from bridge.demo import BRIDGE, HUB, POLICE
+from bridge.ebms import keys
 from bridge.pki import Flaw, Organisation, Pki, make_pki
+from bridge.web.console import passwords
 
 pytest_plugins = ["tests.conformance"]
 
@@ -62,6 +67,26 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     made.make_wrong(Organisation(name=POLICE.name, oin=POLICE.oin, stem="foreign"), Flaw.OTHER_CA)
     made.make_wrong(Organisation(name=POLICE.name, oin=POLICE.oin, stem="expired"), Flaw.EXPIRED)
     return made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_passwords() -> Iterator[None]:
+    """Argon2id as always, and as little of it as can be: what it costs on purpose is the better part of a second each
+    time. `tests/web/console/test_passwords.py` reads what it costs outside the tests."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", hasher)
+        patch.setattr(passwords, "_NOBODY", hasher.hash("nobody knows this one"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keys_checked_once() -> Iterator[None]:
+    """The cryptography library proves of each private key that it reads that its numbers are prime. Of the same octets
+    that needs no second proof, and there are thousands of readings of a dozen keys."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "load_pem_private_key", functools.cache(keys.load_pem_private_key))
+        yield
 
 
 @pytest.fixture

@@ -15,12 +15,13 @@ from cryptography import x509
 
 from bridge import metrics
 from bridge.cli.hub_wiring import hub_client, hub_profile, hub_session, make_keeper
+from bridge.cli.output import tell
 from bridge.cli.store_keys import load_master_keys
 from bridge.config import OwnParty, Settings, TlsSettings
 from bridge.ebms.keys import KeyPair, is_authority, load_key_pair
 from bridge.ebms.model import PartyId
 from bridge.ebms.oin import OIN_TYPE, environment_suffix, oin_in
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, MappingError
 from bridge.flow.agreements import load_agreements, usable_agreements
 from bridge.flow.bridge import Bridge, OwnIdentity
 from bridge.flow.clock import SharedClock
@@ -54,8 +55,8 @@ async def assemble(
 ) -> AsyncIterator[Bridge]:
     """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault.
 
-    `mappings` that are compiled already are not read again. Without `now` the time is that of the machine, or of the
-    database where several machines share one.
+    `mappings` that are compiled already are not read again; without any among them no XSD is read. Without `now` the
+    time is that of the machine, or of the database where several machines share one.
     """
     clock = None
     if now is None:
@@ -72,7 +73,7 @@ async def assemble(
         stale_for=timedelta(hours=settings.trust.stale_crl_hours),
     )
     mappings = mappings or load_mapping_folder(settings.mappings.folder)
-    schemas = read_schemas(settings.mappings.xsd, mappings.programs)
+    schemas = read_schemas(settings.mappings.xsd if mappings.programs else {}, mappings.programs)
     person_key = load_person_key(settings.identifiers.person_key_file)
     store = Store.open(settings.store.url, create=True, masters=load_master_keys(settings.store.encryption))
     store.on_write = metrics.store_written
@@ -170,6 +171,20 @@ def load_mapping_folder(folder: Path) -> MappingSet:
     if not folder.is_dir():
         raise ConfigError([f"mappings.folder: {folder.name} is not a folder"])
     return read_mapping_set(read_mapping_files(folder))
+
+
+def mappings_at_hand(folder: Path) -> MappingSet:
+    """As `load_mapping_folder`, for a command that can do without: none when they are refused, which is told.
+
+    Whoever must pause a partner at night is not held up by a mistake in a mapping.
+    """
+    try:
+        return load_mapping_folder(folder)
+    except (MappingError, ConfigError) as error:
+        first, *more = str(error).splitlines()
+        rest = f" (and {len(more)} lines more: see `bridge check`)" if more else ""
+        tell(f"without mappings, since they are refused: {first}{rest}")
+        return MappingSet(programs=(), sha="")
 
 
 def load_person_key(path: Path) -> bytes:

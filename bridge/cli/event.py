@@ -166,7 +166,7 @@ def release_(
         event = await bridge.store.read(lambda tx: _find(tx, id))
         return await release(bridge, event.key, dry_run=dry_run, by=by, reason=reason)
 
-    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+    tell_mended(with_bridge(config, do, maps=True), dry_run=dry_run, json=json)
 
 
 def _find(tx: Connection, text: str) -> Event:

@@ -235,7 +235,7 @@ def mend(
         exchange = await bridge.store.read(lambda tx: _find(tx, id or ""))
         return await mend_exchange(bridge, exchange.key, dry_run=dry_run, by=by, reason=reason)
 
-    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+    tell_mended(with_bridge(config, do, maps=True), dry_run=dry_run, json=json)
 
 
 @app.command("resolve")
@@ -287,7 +287,7 @@ def refuse_(
         exchange = await bridge.store.read(lambda tx: _find(tx, id))
         return await refuse(bridge, exchange.key, note=reason, dry_run=dry_run, by=by)
 
-    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+    tell_mended(with_bridge(config, do, maps=True), dry_run=dry_run, json=json)
 
 
 def _find(tx: Connection, text: str) -> Exchange:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from bridge.cli.acting import acting
-from bridge.cli.assemble import assemble
+from bridge.cli.assemble import assemble, mappings_at_hand
 from bridge.cli.output import print_documents, print_table, tell
 from bridge.cli.progress import progress
 from bridge.config import load_settings
@@ -45,11 +45,16 @@ T = TypeVar("T")
 Do = Callable[[Bridge, Actor], Awaitable[T]]
 
 
-def with_bridge(config: Path, do: Do[T]) -> T:
-    """Run this with a whole bridge on the store of the settings, as the person at the command line."""
+def with_bridge(config: Path, do: Do[T], *, maps: bool = False) -> T:
+    """Run this with a whole bridge on the store of the settings, as the person at the command line.
+
+    What `maps` needs the mappings, and raises MappingError when they are refused; the rest goes on without.
+    """
 
     async def run() -> T:
-        async with assemble(load_settings(config)) as bridge:
+        settings = load_settings(config)
+        mappings = None if maps else mappings_at_hand(settings.mappings.folder)
+        async with assemble(settings, mappings=mappings) as bridge:
             return await do(bridge, Actor(name=acting(), way="command"))
 
     # Standard output is for data; what is logged on the way is talk.
@@ -115,11 +120,14 @@ def mend_by_cause(
     """Mend or settle the exchanges of a cause, or tell the plan. Exit code 1 when some could not be."""
     what = RunWhat.SETTLE if settle else RunWhat.MEND
     if dry_run:
-        tell_plan(with_bridge(config, lambda b, by: plan_run(b, cause, what, limit=limit, by=by)), json=json)
+        plan = with_bridge(
+            config, lambda b, by: plan_run(b, cause, what, limit=limit, by=by), maps=not settle
+        )
+        tell_plan(plan, json=json)
         return
     with progress("Mending", json=json) as told:
         run, done, failed = with_bridge(
-            config, lambda b, by: _follow(b, by, cause, what, limit, reason, told)
+            config, lambda b, by: _follow(b, by, cause, what, limit, reason, told), maps=not settle
         )
     if json:
         print_documents([run_document(run, done, failed)])

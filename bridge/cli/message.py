@@ -170,7 +170,7 @@ def replay_(
             bridge, message.key, dry_run=dry_run, by=by, reason=reason, offer_again=offer_again
         )
 
-    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+    tell_mended(with_bridge(config, do, maps=True), dry_run=dry_run, json=json)
 
 
 @app.command("status")

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
 from bridge.cli.acting import acting
-from bridge.cli.assemble import utc_now
+from bridge.cli.assemble import mappings_at_hand, utc_now
 from bridge.cli.message_keep import find_message_named
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import print_documents, print_facts, print_heading, print_line, print_table, tell
+from bridge.cli.output import print_documents, print_facts, print_heading, print_line, print_table
 from bridge.flow.content import TOLD, OpenedEvent, OpenedPart, Shown, Standing, Wire, open_event, open_message
-from bridge.flow.mapping_folder import read_mapping_files
 from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.ids import Key
-from bridge.mapping.load import MappingSet, read_mapping_set
 from bridge.mapping.masking import EVERYTHING, Line
 from bridge.store.rows import Message
 from bridge.web.console.accounts import audit
@@ -48,7 +45,9 @@ def open_message_(
     with open_store(config) as opened:
         message = opened.store.read_sync(lambda tx: find_message_named(tx, id))
         shown = _shown(opened, message.key, reveal, reason)
-        found = open_message(opened.store, _mappings(opened), message.key, shown=shown)
+        found = open_message(
+            opened.store, mappings_at_hand(opened.settings.mappings.folder), message.key, shown=shown
+        )
     document = {
         **message_document(message),
         "wire": [_wire_document(wire) for wire in found.wires],
@@ -68,7 +67,7 @@ def open_message_(
 def open_event_named(opened: Opened, key: Key, *, reveal: bool, reason: str, json: bool) -> None:
     """Print one event with its body, masked."""
     shown = _shown(opened, key, reveal, reason)
-    found = open_event(opened.store, _mappings(opened), key, shown=shown)
+    found = open_event(opened.store, mappings_at_hand(opened.settings.mappings.folder), key, shown=shown)
     if json:
         print_documents([_event_parts(found)])
         return
@@ -110,15 +109,6 @@ class _Everywhere(dict[str, Any]):
 
     def get(self, place: str, default: Any = None) -> Any:
         return EVERYTHING
-
-
-def _mappings(opened: Opened) -> MappingSet:
-    """Without mappings everything is masked."""
-    folder: Path = opened.settings.mappings.folder
-    if not folder.is_dir():
-        tell(f"{folder.name} is no folder with mappings, so all content is masked")
-        return MappingSet(programs=(), sha="")
-    return read_mapping_set(read_mapping_files(folder))
 
 
 def _wire_document(wire: Wire) -> dict[str, Any]:

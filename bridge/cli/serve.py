@@ -21,6 +21,7 @@ from bridge.cli.console import console_tls, make_console
 from bridge.cli.options import DEFAULT_CONFIG, Config
 from bridge.cli.ports import privilege_hint
 from bridge.cli.store_keys import load_master_keys
+from bridge.cli.temporary import own_temporary_folder
 from bridge.cli.traces import exporting_traces
 from bridge.cli.workers import run_workers
 from bridge.config import Settings, load_settings
@@ -121,7 +122,7 @@ async def _serve(settings: Settings, sockets: Sockets, ready: Callable[[], None]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with exporting_traces(settings.traces):
+    with own_temporary_folder(), exporting_traces(settings.traces):
         await _run(settings, sockets, ready, stop)
     _log.info("bridge.stopped")
 

@@ -18,7 +18,6 @@ from bridge.flow.seal import HeaderBlock, Sealed, write_headers
 from bridge.ids import Key
 from bridge.store.blobs import put_blob
 from bridge.store.exchanges import open_exchange
-from bridge.store.jobs import add_job
 from bridge.store.messages import add_evidence, add_payload
 from bridge.store.rows import (
     Direction,
@@ -174,7 +173,7 @@ def keep_answer(
         ),
     )
     if job is not None:
-        add_job(tx, key=job, kind=signal.KIND, subject_key=row.key, due=case.at, at=case.at, priority=10)
+        signal.add_answer_job(tx, row, key=job, at=case.at)
     add_step(
         tx,
         exchange=row.exchange,

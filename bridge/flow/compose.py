@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -26,6 +26,7 @@ from bridge.flow.exchange import settle_exchange
 from bridge.flow.fetch import Fetched, NothingThere, SourceDown, SourceRefuses, fetch_files, fetch_resource
 from bridge.flow.outgoing import Outgoing, keep_outgoing, make_outgoing
 from bridge.flow.peers import note_source_failure
+from bridge.flow.persons import persons_in_xml
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.json import Json
 from bridge.hub.reader import read_structured
@@ -41,6 +42,7 @@ from bridge.store.events import EventFilter, get_event, list_events, set_event_s
 from bridge.store.exchanges import set_exchange
 from bridge.store.jobs import finish_job, retry_job
 from bridge.store.messages import MessageFilter, list_messages
+from bridge.store.persons import index_persons
 from bridge.store.rows import (
     Direction,
     Event,
@@ -78,6 +80,8 @@ class _Ready:
     """A message ready to be stored and delivered."""
 
     outgoing: Outgoing
+    persons: frozenset[str] = field(repr=False)
+    """Those in its payload, by BSN."""
 
     @property
     def row(self) -> MessageRow:
@@ -401,7 +405,7 @@ def _seal(
         values=composed.values,
         drawn_from=f"message|{event.source}|{event.id}|{whom.partner.party_id}",
     )
-    return _Ready(outgoing=outgoing)
+    return _Ready(outgoing=outgoing, persons=persons_in_xml(composed.payload))
 
 
 async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready], ended: list[str]) -> None:
@@ -414,6 +418,7 @@ async def _keep(bridge: Bridge, job: Job, event: Event, ready: list[_Ready], end
         set_event_state(tx, event.key, state, at=now, reason=reason)
         for prepared in ready:
             _store(tx, prepared.outgoing, now)
+            index_persons(tx, bridge.person_key, prepared.persons, event.exchange)
         if not ready:
             add_step(
                 tx,

@@ -111,21 +111,21 @@ def _waiting(tx: Connection, bridge: Bridge, now: datetime) -> Iterator[Holding]
 def _endpoints(tx: Connection, bridge: Bridge, now: datetime, paused_for: timedelta) -> Iterator[Holding]:
     for channel in list_channels(tx):
         name = _name(bridge, channel.endpoint)
-        if channel.paused:
-            if now - channel.changed_at >= paused_for:
-                hours = (now - channel.changed_at) / timedelta(hours=1)
-                detail = {"name": name, "by": channel.paused_by or "", "hours": f"{hours:.0f}"}
-                yield Holding(
-                    condition=Condition.PAUSED,
-                    target=channel.endpoint,
-                    detail=detail,
-                    since=channel.changed_at,
-                    said=channel.reason or "",
-                )
-        elif channel.failures:
+        if channel.paused and now - channel.changed_at >= paused_for:
+            hours = (now - channel.changed_at) / timedelta(hours=1)
+            detail = {"name": name, "by": channel.paused_by or "", "hours": f"{hours:.0f}"}
+            yield Holding(
+                condition=Condition.PAUSED,
+                target=channel.endpoint,
+                detail=detail,
+                since=channel.changed_at,
+                said=channel.reason or "",
+            )
+        if channel.failures:
             condition = Condition.HUB_DOWN if channel.endpoint == HUB else Condition.PARTNER_DOWN
             detail = {"name": name, "failures": str(channel.failures)}
-            said = channel.reason or ""
+            # A pause hides no failure; the reason that is kept is then that of the pause.
+            said = "" if channel.paused else channel.reason or ""
             yield Holding(condition=condition, target=channel.endpoint, detail=detail, said=said)
 
 

@@ -27,6 +27,7 @@ from bridge.flow.context import mapping_context, migration_of, partner_named
 from bridge.flow.correlate import tie
 from bridge.flow.exchange import REFUSED_BY, settle_exchange
 from bridge.flow.order import MAP
+from bridge.flow.persons import persons_in_xml
 from bridge.flow.references import (
     Look,
     SeenMeanwhile,
@@ -121,17 +122,24 @@ async def map_message(bridge: Bridge, job: Job) -> None:
     message, payload = await bridge.store.read(lambda tx: load_message(tx, job.subject_key))
     with tracing.span("message.map", message.exchange, message_id=message.message_id):
         if payload is not None and len(payload) > LARGE:
-            outcome = await asyncio.to_thread(translate, bridge, message, payload)
+            outcome, persons = await asyncio.to_thread(_take_up, bridge, message, payload)
         else:
-            outcome = translate(bridge, message, payload)
+            outcome, persons = _take_up(bridge, message, payload)
         match outcome:
             case Parked():
-                await _park(bridge, job, message, outcome)
+                await _park(bridge, job, message, outcome, persons)
             case Translated():
                 if message.state is MessageState.RECEIVED:
                     outcome = replace(outcome, events=_with_own_ids(bridge, message, outcome.events))
-                await _take(bridge, job, message, outcome)
+                await _take(bridge, job, message, outcome, persons)
                 bridge.wake()
+
+
+def _take_up(
+    bridge: Bridge, message: Message, payload: bytes | None
+) -> tuple[Translated | Parked, frozenset[str]]:
+    """What becomes of the message, and whom it is about: the one does not rest on the other."""
+    return translate(bridge, message, payload), persons_in_xml(payload)
 
 
 def _with_own_ids(bridge: Bridge, message: Message, events: Sequence[CloudEvent]) -> tuple[CloudEvent, ...]:
@@ -286,7 +294,7 @@ def source_party(bridge: Bridge, message: Message) -> tuple[Oin, str]:
     return oin, partner.system if partner else "onbekend"
 
 
-async def _park(bridge: Bridge, job: Job, message: Message, parked: Parked) -> None:
+async def _park(bridge: Bridge, job: Job, message: Message, parked: Parked, persons: frozenset[str]) -> None:
     """Only the exchange gets the subject: to the flows a message that was not mapped is about nothing yet."""
     now, reason = bridge.now(), parked.reason
 
@@ -302,6 +310,7 @@ async def _park(bridge: Bridge, job: Job, message: Message, parked: Parked) -> N
             detail={"message_id": message.message_id, "reason": reason},
         )
         set_exchange(tx, message.exchange, subject=parked.subject, at=now)
+        index_persons(tx, bridge.person_key, persons, message.exchange)
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
 
@@ -310,20 +319,24 @@ async def _park(bridge: Bridge, job: Job, message: Message, parked: Parked) -> N
     metrics.message_parked(partner_named(bridge, message.from_party), message.action)
 
 
-async def _take(bridge: Bridge, job: Job, message: Message, outcome: Translated) -> None:
+async def _take(
+    bridge: Bridge, job: Job, message: Message, outcome: Translated, persons: frozenset[str]
+) -> None:
     """Send a message on, unless its sender used its number before."""
     look = await references.look_up(bridge, message, outcome.mapped, outcome.content)
     while look.earlier is None:
         tied = replace(outcome, events=await tie(bridge, message, outcome.events))
         try:
-            await _keep(bridge, job, message, tied, look)
+            await _keep(bridge, job, message, tied, look, persons)
             return
         except SeenMeanwhile:
             look = await references.look_up(bridge, message, outcome.mapped, outcome.content)
-    await _hold_back(bridge, job, message, outcome, look)
+    await _hold_back(bridge, job, message, outcome, look, persons)
 
 
-async def _hold_back(bridge: Bridge, job: Job, message: Message, outcome: Translated, look: Look) -> None:
+async def _hold_back(
+    bridge: Bridge, job: Job, message: Message, outcome: Translated, look: Look, persons: frozenset[str]
+) -> None:
     """The same message again is passed over; another one under the same number waits for a person."""
     now = bridge.now()
     reply = await references.reply_to(bridge, message, outcome.mapped, outcome.mapping, look)
@@ -332,6 +345,7 @@ async def _hold_back(bridge: Bridge, job: Job, message: Message, outcome: Transl
         keep_held_back(
             tx, message, look, mapped=outcome.mapped, mapping=outcome.mapping, subject=outcome.subject, at=now
         )
+        index_persons(tx, bridge.person_key, persons, message.exchange)
         told = keep_answer(tx, reply, at=now)
         settle_exchange(tx, message.exchange, at=now)
         finish_job(tx, job, at=now)
@@ -341,13 +355,15 @@ async def _hold_back(bridge: Bridge, job: Job, message: Message, outcome: Transl
     log_held_back(bridge, message, look)
 
 
-async def _keep(bridge: Bridge, job: Job, message: Message, outcome: Translated, look: Look) -> None:
+async def _keep(
+    bridge: Bridge, job: Job, message: Message, outcome: Translated, look: Look, persons: frozenset[str]
+) -> None:
     now = bridge.now()
     rows = [event_row(bridge, message, event) for event in outcome.events]
 
     def work(tx: Connection) -> None:
         references.claim(tx, look)
-        keep_mapped(tx, bridge, message, outcome, rows, at=now)
+        keep_mapped(tx, bridge, message, outcome, rows, persons=persons, at=now)
         add_step(
             tx,
             exchange=message.exchange,
@@ -373,10 +389,12 @@ def keep_mapped(
     outcome: Translated,
     rows: Sequence[Event],
     *,
+    persons: frozenset[str],
     at: datetime,
     with_resource: bool = True,
 ) -> None:
-    """Store what a message became: these events with their publish jobs, the resource, its state and its values."""
+    """Store what a message became: these events with their publish jobs, the resource, its state and its values,
+    and about whom it is. `persons` are those in its payload."""
     subject = outcome.subject
     for row in rows:
         add_event(tx, row)
@@ -393,6 +411,8 @@ def keep_mapped(
     if with_resource:
         _keep_resource(tx, bridge, message, outcome.mapped)
         _keep_attachments(tx, message, outcome.mapped)
+    persons |= _persons_of(outcome.mapped)
+    index_persons(tx, bridge.person_key, persons, message.exchange)
     if outcome.mapped.answer is not None:
         _note_answer(tx, message, outcome.mapped.answer, at=at)
     set_message_values(tx, message.key, {**outcome.mapped.values, **references.marks(message)})
@@ -417,8 +437,13 @@ def _keep_resource(tx: Connection, bridge: Bridge, message: Message, mapped: Map
         body=json.dumps(body, ensure_ascii=False, sort_keys=True),
         at=bridge.now(),
     )
-    persons = (subject.identifier for subject in find_subjects(draft.body) if subject.kind == "bsn")
-    index_persons(tx, bridge.person_key, persons, message.exchange)
+
+
+def _persons_of(mapped: Mapped) -> frozenset[str]:
+    """Those in the resource: a mapping may know for a BSN what the payload does not show as one."""
+    if mapped.resource is None:
+        return frozenset()
+    return frozenset(s.identifier for s in find_subjects(mapped.resource.body) if s.kind == "bsn")
 
 
 def _keep_attachments(tx: Connection, message: Message, mapped: Mapped) -> None:

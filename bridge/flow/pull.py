@@ -19,6 +19,7 @@ from bridge.flow import compose
 from bridge.flow.bridge import Bridge
 from bridge.flow.contact import Contact, Reached, Unreached
 from bridge.flow.peers import hub_name, note_hub_failure, own_words
+from bridge.flow.persons import persons_in_text
 from bridge.hub import pull as contract
 from bridge.hub.bsn import mask_bsn
 from bridge.hub.event import Event as CloudEvent
@@ -34,6 +35,7 @@ from bridge.store.cursors import get_cursor, set_cursor
 from bridge.store.events import add_event, find_event
 from bridge.store.exchanges import open_exchange
 from bridge.store.jobs import add_job, add_standing_job, retry_job
+from bridge.store.persons import index_persons
 from bridge.store.rows import (
     Direction,
     Event,
@@ -224,6 +226,8 @@ def keep_event(tx: Connection, bridge: Bridge, event: CloudEvent, now: datetime)
     )
     row = _row(bridge, event, exchange, state, reason, now)
     add_event(tx, row)
+    # An event names nobody; one that does all the same is set aside, and is found by who asks.
+    index_persons(tx, bridge.person_key, persons_in_text(row.body.decode()), exchange)
     add_step(
         tx,
         exchange=exchange,
@@ -307,6 +311,8 @@ def keep_unreadable(tx: Connection, bridge: Bridge, rejection: MemberRejected, n
             changed_at=now,
         ),
     )
+    persons = persons_in_text(rejection.octets.decode(errors="replace"))
+    index_persons(tx, bridge.person_key, persons, exchange)
     add_step(
         tx,
         exchange=exchange,

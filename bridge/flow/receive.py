@@ -354,7 +354,7 @@ async def _repeat_answer(bridge: Bridge, case: Case, row: MessageRow, answer: Ev
         if answer is None:
             return b""
         if not synchronous:
-            add_job(tx, key=job, kind=signal.KIND, subject_key=row.key, due=case.at, at=case.at, priority=10)
+            signal.add_answer_job(tx, row, key=job, at=case.at)
         return read_blob(tx, answer.blob)
 
     octets = await bridge.store.write(work)

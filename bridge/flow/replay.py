@@ -37,6 +37,7 @@ from bridge.flow.mend_model import (
     check_reason,
     write_audit,
 )
+from bridge.flow.persons import persons_in_xml
 from bridge.flow.references import Look, SeenMeanwhile, keep_held_back, log_held_back
 from bridge.hub.event import Event as CloudEvent
 from bridge.hub.reader import read_structured
@@ -242,6 +243,7 @@ async def _carry_out(
     bridge: Bridge, found: _Found, outcome: Translated, plan: _Plan, look: Look, *, by: Actor, reason: str
 ) -> None:
     now, message = bridge.now(), found.message
+    persons = await asyncio.to_thread(persons_in_xml, found.payload)
     rows = [
         replace(event_row(bridge, message, event), causation_id=old.id if old else None)
         for event, old in plan.offers
@@ -251,7 +253,16 @@ async def _carry_out(
         _check_unchanged(tx, found)
         references.claim(tx, look)
         reopen_subject(tx, message.key)
-        keep_mapped(tx, bridge, message, outcome, rows, at=now, with_resource=plan.with_resource)
+        keep_mapped(
+            tx,
+            bridge,
+            message,
+            outcome,
+            rows,
+            persons=persons,
+            at=now,
+            with_resource=plan.with_resource,
+        )
         ids = ", ".join(row.id for row in rows)
         add_step(
             tx,

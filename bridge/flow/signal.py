@@ -29,9 +29,9 @@ from bridge.flow.route import route_to
 from bridge.flow.seal import HeaderBlock, Sealed, read_headers
 from bridge.flow.sent import describe_sent, find_sent, find_sent_as, spool_blob
 from bridge.flow.settle import IGNORED, Effect, Verdict, keep_verdict, settle
-from bridge.ids import MessageId
+from bridge.ids import Key, MessageId
 from bridge.log import get_logger
-from bridge.store.jobs import bury_job, end_given_up, finish_job, retry_job
+from bridge.store.jobs import add_job, bury_job, end_given_up, finish_job, retry_job
 from bridge.store.messages import evidence_of, find_by_message_id, get_message
 from bridge.store.rows import Direction, Evidence, EvidenceKind, Job, MessageState
 from bridge.store.rows import Message as MessageRow
@@ -41,6 +41,9 @@ KIND = POST_ANSWER
 
 _ATTEMPTS = 5
 """Posts of a signal. More is little use: the partner repeats its message and gets the answer again."""
+
+_PRIORITY = 10
+"""Before all that is not an answer somebody waits for."""
 
 _log = get_logger()
 
@@ -55,6 +58,16 @@ def write_unsigned(message: Message) -> Sealed:
 
 
 # --- our signals, by a POST of their own
+
+ANSWERS = "answers:"
+"""Begins the endpoint of these jobs. It is not that of the partner: a pause of that holds back no acknowledgment."""
+
+
+def add_answer_job(tx: Connection, row: MessageRow, *, key: Key, at: datetime) -> None:
+    """The stored answer to this message is due. Before all else, but with no more places than a partner may have:
+    one that takes connections and does not answer must not keep the acknowledgments of others waiting."""
+    endpoint = f"{ANSWERS}{row.from_party}"
+    add_job(tx, key=key, kind=KIND, subject_key=row.key, endpoint=endpoint, due=at, at=at, priority=_PRIORITY)
 
 
 async def post_signal(bridge: Bridge, job: Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -35,6 +35,12 @@ def is_bsn(text: str) -> bool:
 def holds_bsn(text: str) -> bool:
     """Whether a BSN stands in the text, as it is or percent-encoded."""
     return _find(text) or ("%" in text and _find(unquote(text)))
+
+
+def find_bsns(text: str) -> Iterator[str]:
+    """Every BSN in the text, as nine digits, as often as it stands there; digits of technical ids are none."""
+    bare = _TIMESTAMP.sub("T", _TECHNICAL.sub("-", text))
+    return (bsn for match in _CANDIDATE.finditer(bare) if is_bsn(bsn := _digits(match.group())))
 
 
 def mask_bsn(text: str) -> str:
@@ -71,8 +77,7 @@ def safe_where(where: str) -> str:
 
 
 def _find(text: str) -> bool:
-    bare = _TIMESTAMP.sub("T", _TECHNICAL.sub("-", text))
-    return any(is_bsn(_digits(match.group())) for match in _CANDIDATE.finditer(bare))
+    return any(True for _ in find_bsns(text))
 
 
 def _digits(text: str) -> str:

@@ -59,14 +59,12 @@ def pause(tx: Connection, endpoint: str, *, by: str, reason: str, at: datetime) 
 def resume(tx: Connection, endpoint: str, *, at: datetime) -> None:
     """Try again at once, whether it was paused by a person or held by the breaker.
 
-    That it failed stays known until it is reached: nothing says yet that it fares well.
+    How often it failed stays known until it is reached: nothing says yet that it fares well.
     """
     known = find_channel(tx, endpoint)
     values: dict[str, Any] = {"paused_by": None, "held_until": None, "changed_at": at}
-    if known is not None:
-        values["failures"] = min(known.failures, THRESHOLD - 1)
-        if known.paused:
-            values["reason"] = None
+    if known is not None and known.paused:
+        values["reason"] = None
     _set(tx, endpoint, values)
 
 

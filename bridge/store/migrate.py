@@ -1,5 +1,6 @@
 """The version of a store's tables, and bringing it up to that of this program."""
 
+import functools
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,11 +71,18 @@ def version_in(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@functools.cache
 def head_version() -> str:
     """The version that this program needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
     assert head is not None
     return head
+
+
+@functools.cache
+def _known_versions() -> frozenset[str]:
+    """Every version up to that one; read once, since each opening of a store asks."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def oldest_program_in(connection: Connection) -> str | None:
@@ -107,7 +115,7 @@ def check_version(version: str | None, url: URL, *, oldest: str | None = None) -
 
 def _check_known(version: str | None, oldest: str | None) -> bool:
     """Whether it is newer and may be used all the same. Raises ConfigError when it may not."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = _known_versions()
     if version is None or version in known:
         return False
     if oldest not in known:

@@ -205,6 +205,10 @@ def _remove_events(tx: Connection, exchange: Key, _at: datetime) -> _Gone:
     events = list_events(tx, EventFilter(exchange=exchange), limit=1000)
     # A peer may quote an event as well as a message.
     drop_told(tx, exchange)
+    # Where messages are, they say about whom the exchange is, and it goes with them.
+    person = tables.person_index.c
+    of_messages = exists().where(_message.exchange == exchange)
+    tx.execute(delete(tables.person_index).where(person.exchange == exchange, ~of_messages))
     row = tables.event.c
     tx.execute(update(tables.event).where(row.exchange == exchange).values(body=b"", data_key=None))
     return _Gone(

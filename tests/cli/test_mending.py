@@ -21,7 +21,7 @@ from bridge.store.channels import find_channel
 from bridge.store.exchanges import open_exchange
 from bridge.store.jobs import add_job, bury_job, claim_jobs
 from bridge.store.keys import KeyMaker
-from bridge.store.messages import add_message, add_payload
+from bridge.store.messages import add_message, add_payload, get_message
 from bridge.store.rows import (
     Direction,
     Exchange,
@@ -241,6 +241,41 @@ def test_partner_is_paused_with_a_reason_and_resumed(shell: Any, store: Store) -
     assert resumed is not None and not resumed.paused
     shell.run("audit", "list", "--json", "--target", POLICE.oin)
     assert [line["action"] for line in shell.documents()] == ["partner.resumed", "partner.paused"]
+
+
+@pytest.fixture
+def slip(config: Path) -> None:
+    """A mistake in a mapping file, as somebody makes it at the end of a day."""
+    file = next((config.parent / "mappings").rglob("vt-melding.map.yaml"))
+    file.write_text(file.read_text(encoding="utf-8") + "\nrows: [oops\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("partner", "list"),
+        ("partner", "pause", POLICE.oin, "--reason", "maintenance"),
+        ("cpa", "list"),
+        ("message", "open", "1@politie.example"),
+        ("exchange", "resolve", "1@politie.example", "--reason", "by phone"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_in_a_mapping_stops_no_command_that_maps_nothing(
+    shell: Any, parked: tuple[Key, Key], slip: None, command: tuple[str, ...]
+) -> None:
+    assert shell.run(*command) == 0
+    assert "without mappings, since they are refused: " in shell.err
+    assert "vt-melding.map.yaml" in shell.err
+
+
+@pytest.mark.parametrize("verb", [("message", "replay"), ("exchange", "mend"), ("exchange", "refuse")])
+def test_a_mistake_in_a_mapping_stops_what_maps(
+    shell: Any, store: Store, parked: tuple[Key, Key], slip: None, verb: tuple[str, str]
+) -> None:
+    assert shell.run(*verb, "1@politie.example", *REASON) == 1
+    assert "vt-melding.map.yaml" in shell.err
+    assert store.read_sync(lambda tx: get_message(tx, parked[1])).state is MessageState.PARKED
 
 
 def test_hub_is_paused_like_a_partner_and_a_stranger_is_not(shell: Any, store: Store) -> None:

@@ -177,11 +177,18 @@ async def _live(folder: Path, capsys: pytest.CaptureFixture[str], *, url: str | 
                 (folder / "metrics").write_bytes(await answer.read())
             await operator.types("store", "backup", "--out", str(folder / "backup"))
             _provoke(operator, bsn)
+            assert _parts(folder / "temporary") == ["lock"], (
+                "the bridge holds a folder, and nothing waits in it"
+            )
             process.kill()
             await process.wait()
     (folder / "traces").write_bytes(collector.octets)
     assert collector.octets
     return values
+
+
+def _parts(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
 def _own_numbers(report: bytes) -> bytes:

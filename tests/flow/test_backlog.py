@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 
 from bridge.demo import HUB, POLICE
 from bridge.flow import signal
+from bridge.store.channels import pause
 from bridge.store.jobs import add_job, claim_jobs
+from bridge.store.messages import add_message
 from bridge.store.rows import EvidenceKind, Job
 from tests.flow.conftest import World
 from tests.flow.store import evidence
+from tests.store.conftest import Maker
 
 ENDPOINTS = ("00000001999990999000", POLICE.oin, "00000001999990888000", None)
 BULK = 300
@@ -68,16 +71,45 @@ async def test_it_goes_before_though_every_place_of_its_partner_is_taken(world: 
     assert first.kind == signal.KIND
 
 
-async def test_of_many_acknowledgments_the_longest_due_go_first_and_bulk_waits(world: World) -> None:
+async def test_of_many_acknowledgments_the_longest_due_go_first(world: World) -> None:
     pile_up(world)
-    count = world.bridge.settings.worker.concurrency + 2
-    for _ in range(count):
+    share = world.bridge.settings.worker.per_endpoint
+    for _ in range(share + 2):
         assert (await world.partner.send(world.sample, "vtMelding")).status == 204
         world.clock.forward(seconds=1)
 
-    first = claim(world)
+    first = claim(world)[:share]
     then = claim(world)
 
     assert {job.kind for job in first} == {signal.KIND}
     assert [job.due for job in first] == sorted(job.due for job in first)
-    assert [job.kind for job in then].count(signal.KIND) == count - len(first)
+    assert [job.kind for job in then[:2]] == [signal.KIND] * 2
+
+
+async def test_acknowledgments_that_a_partner_does_not_take_leave_places_for_those_of_others(
+    world: World,
+) -> None:
+    settings, bridge, now = world.bridge.settings.worker, world.bridge, world.clock.now
+    assert settings.per_endpoint < settings.concurrency
+    other = Maker().message(from_party="00000001999990999000")
+
+    def work(tx: Connection) -> None:
+        add_message(tx, other)
+        signal.add_answer_job(tx, other, key=bridge.new_key(), at=now + timedelta(minutes=1))
+
+    for _ in range(settings.concurrency):
+        assert (await world.partner.send(world.sample, "vtMelding")).status == 204
+    await bridge.store.write(work)
+    world.clock.forward(minutes=1)
+
+    claimed = claim(world)
+
+    assert other.key in [job.subject_key for job in claimed if job.kind == signal.KIND]
+
+
+async def test_a_pause_of_the_partner_holds_back_no_acknowledgment(world: World) -> None:
+    at = world.clock.now
+    await world.bridge.store.write(lambda tx: pause(tx, POLICE.oin, by="anna", reason="x", at=at))
+    assert (await world.partner.send(world.sample, "vtMelding")).status == 204
+
+    assert signal.KIND in [job.kind for job in claim(world)]

@@ -27,7 +27,8 @@ from bridge.simulate import (
     SourceSettings,
     make_cpa,
 )
-from bridge.store.rows import Direction, EventState, ExchangeState, MessageState
+from bridge.store.persons import find_by_person
+from bridge.store.rows import Direction, EventState, ExchangeDirection, ExchangeState, MessageState
 from tests.conftest import STRANGER, Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.hub_side import TAKEN_UP, pull, report, taken_up
@@ -316,6 +317,19 @@ async def test_the_full_data_is_fetched_at_the_source_for_the_partner(
         assert source.lookups == [(BRIDGE.oin, "uitkomst-melding", "1", 200)]
         (received,) = world.partner.received
         assert b"Proefbesluit van de bron" in received.payload
+
+
+async def test_a_message_to_a_partner_is_found_by_the_person_that_stands_in_it(
+    tmp_path: Path, pki: Pki, clock: Clock
+) -> None:
+    async with with_source(tmp_path, pki, clock) as (world, source):
+        await report(world)
+        about = {"id": "urn:uitkomst-melding:1", "toelichting": "Proefbesluit over 999990019"}
+        await pull(world, taken_up(dataref=source.put("uitkomst-melding", "1", about)))
+        await world.settled()
+        key = world.bridge.person_key
+        found = world.bridge.store.read_sync(lambda tx: find_by_person(tx, key, "999990019"))
+        assert [exchange.direction for exchange in found] == [ExchangeDirection.TO_PARTNER]
 
 
 @pytest.mark.rule("SOH-165")

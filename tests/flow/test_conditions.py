@@ -39,7 +39,7 @@ async def test_a_quiet_bridge_has_none(world: World) -> None:
     assert holding(world) == {}
 
 
-async def test_endpoints_that_do_not_answer_or_stay_paused_are_told_apart(world: World) -> None:
+async def test_endpoints_that_do_not_answer_are_told_of_also_while_they_are_paused(world: World) -> None:
     now = world.clock.now
     world.bridge.store.write_sync(lambda tx: note_failure(tx, POLICE.oin, reason="no", at=now))
     world.bridge.store.write_sync(lambda tx: note_failure(tx, "hub", reason="no", at=now))
@@ -47,7 +47,7 @@ async def test_endpoints_that_do_not_answer_or_stay_paused_are_told_apart(world:
     assert found[Condition.PARTNER_DOWN].detail == {"name": POLICE.name, "failures": "1"}
     assert found[Condition.HUB_DOWN].target == "hub"
     world.bridge.store.write_sync(lambda tx: pause(tx, POLICE.oin, by="anna", reason="why", at=now))
-    assert Condition.PARTNER_DOWN not in holding(world)
+    assert holding(world)[Condition.PARTNER_DOWN].said == "", "the reason that is kept is that of the pause"
     assert Condition.PAUSED not in holding(world)
     world.clock.forward(hours=13)
     assert holding(world)[Condition.PAUSED].detail == {"name": POLICE.name, "by": "anna", "hours": "13"}

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from bridge.flow.mapping_folder import read_mapping_files
+from bridge.mapping import yamltree
 from bridge.mapping.context import Context, Mapped, Rejected
 from bridge.mapping.lint import lint_files
 from bridge.mapping.load import load_files
 from bridge.mapping.run import run_mapping
-from bridge.mapping.yamltree import MAX_CHARACTERS
+from bridge.mapping.yamltree import MAX_CHARACTERS, Scalar, Sequence, Tree, read_yaml
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples" / "mappings"
 FILES: Mapping[str, str] = read_mapping_files(EXAMPLES, cases=True)
@@ -65,22 +66,58 @@ def test_any_text_as_a_mapping_ends_in_diagnostics(text: str) -> None:
     assert lint_files({**FILES, MAPPING: text}, event_types=TYPES)
 
 
-@FUZZ
-@given(st.data())
-def test_any_file_with_pieces_put_in_taken_out_or_swapped_ends_in_diagnostics_or_mappings(
-    data: st.DataObject,
-) -> None:
-    name = data.draw(st.sampled_from(sorted(FILES)))
+def spoilt(data: st.DataObject, names: list[str]) -> tuple[str, str]:
+    """One of the files, with pieces put in, taken out or swapped."""
+    name = data.draw(st.sampled_from(names))
     text = FILES[name]
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(text)))
         end = min(len(text), at + data.draw(st.integers(0, 30)))
         text = text[:at] + data.draw(st.sampled_from(("", *ODD, *WORDS)) | st.text(max_size=4)) + text[end:]
+    return name, text
+
+
+@FUZZ
+@given(st.data())
+def test_any_file_with_pieces_put_in_taken_out_or_swapped_ends_in_diagnostics_or_mappings(
+    data: st.DataObject,
+) -> None:
+    name, text = spoilt(data, sorted(FILES))
     files = {**FILES, name: text}
     found = lint_files(files, event_types=TYPES)
     assert all(one.span.line >= 1 and one.span.column >= 1 and one.text for one in found)
     made, problems = load_files(files)
     assert made.programs or problems
+
+
+def content(tree: Tree | None) -> object:
+    """What a tree says and on which line, whatever the length of it."""
+    if tree is None or isinstance(tree, Scalar):
+        return tree and (tree.text, tree.span.line)
+    if isinstance(tree, Sequence):
+        return [content(item) for item in tree.items]
+    return [(content(key), content(value)) for key, value in tree.entries]
+
+
+@FUZZ
+@given(st.data())
+def test_a_file_is_judged_the_same_on_a_machine_without_the_fast_reader_of_yaml(data: st.DataObject) -> None:
+    name, text = spoilt(data, sorted(name for name in FILES if name.endswith(".yaml")))
+    read, found = read_yaml(name, text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yamltree, "_LIBYAML", None)
+        slowly, told = read_yaml(name, text)
+    assert content(read) == content(slowly)
+    assert [str(one) for one in found] == [str(one) for one in told]
+
+
+@pytest.mark.parametrize("text", ["a: {b:\tc}", "a: {b? c: d}", "a: b\t# c", "\ufeffa: b", "a: [b?, c]"])
+def test_what_the_two_readers_of_yaml_would_not_judge_alike_is_left_to_the_slow_one(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = read_yaml("a.yaml", text)
+    monkeypatch.setattr(yamltree, "_LIBYAML", None)
+    assert read == read_yaml("a.yaml", text)
 
 
 BOMBS = {

@@ -69,6 +69,88 @@ def _on(server: str, database: str) -> str:
     return make_url(server).set(database=database).render_as_string(hide_password=False)
 
 
+_SHAPE = """
+    SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM (
+        SELECT concat_ws(' ', c.oid, c.relname, c.relkind, c.reloptions, c.relchecks, c.relhasrules) AS line
+          FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+        UNION ALL
+        SELECT concat_ws(' ', a.attrelid, a.attname, a.atttypid, a.attnotnull, a.atthasdef, a.attisdropped)
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+         WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+        UNION ALL SELECT concat_ws(' ', oid, conname) FROM pg_constraint
+        UNION ALL SELECT concat_ws(' ', oid, tgname, tgenabled) FROM pg_trigger
+        UNION ALL SELECT concat_ws(' ', oid, proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', oid, nspname) FROM pg_namespace WHERE nspname NOT LIKE 'pg_%'
+    ) AS lines
+"""
+"""Of everything that a test could change besides rows."""
+
+
+class Emptied:
+    """One database, copied from the template and emptied after each test: making one takes as long as many tests.
+    After a test that changed more than rows the next one gets a new copy."""
+
+    def __init__(self, server: str, template: str) -> None:
+        self._server, self._template = server, template
+        self._name = ""
+        self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._shape: object = None
+
+    def take(self) -> str:
+        if not self._name:
+            self._name = f"bridge_{uuid4().hex}"
+            _run_sql(self._server, f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+            with self._open() as connection:
+                names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+                self._rows = {
+                    name: connection.execute(f'SELECT * FROM "{name}"').fetchall()  # type: ignore[arg-type]
+                    for (name,) in names.fetchall()
+                }
+                self._shape = self._shape_of(connection)
+        return _on(self._server, self._name)
+
+    def give_back(self) -> None:
+        """As it was taken; whoever is still connected is no longer."""
+        _run_sql(self._server, f"ALTER DATABASE {self._name} RESET ALL")
+        with self._open() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            if self._shape_of(connection) == self._shape:
+                self._put_rows_back(connection)
+                return
+        self.drop()
+
+    def drop(self) -> None:
+        if self._name:
+            _run_sql(self._server, f"DROP DATABASE {self._name} WITH (FORCE)")
+            self._name = ""
+
+    def _put_rows_back(self, connection: psycopg.Connection) -> None:
+        with connection.transaction():
+            connection.execute(
+                "SET LOCAL session_replication_role = replica"
+            )  # no foreign key asks for an order
+            connection.execute("; ".join(f'DELETE FROM "{name}"' for name in self._rows))  # type: ignore[arg-type]
+            for name, rows in self._rows.items():
+                for row in rows:
+                    marks = ", ".join(["%s"] * len(row))
+                    connection.execute(f'INSERT INTO "{name}" VALUES ({marks})', row)  # type: ignore[arg-type]
+            connection.execute(
+                "SELECT setval(oid, 1, false) FROM pg_class"
+                " WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace"
+            )
+
+    def _open(self) -> psycopg.Connection:
+        url = make_url(_on(self._server, self._name)).set(drivername="postgresql")
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+    @staticmethod
+    def _shape_of(connection: psycopg.Connection) -> object:
+        return connection.execute(_SHAPE).fetchone()
+
+
 @pytest.fixture
 def empty_postgres(postgres_server: str) -> Iterator[str]:
     """A database without tables."""
@@ -78,14 +160,19 @@ def empty_postgres(postgres_server: str) -> Iterator[str]:
     _run_sql(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def postgres_url(postgres_template: tuple[str, str]) -> Iterator[str]:
-    """A database with tables."""
+@pytest.fixture(scope="session")
+def emptied(postgres_template: tuple[str, str]) -> Iterator[Emptied]:
     server, template = postgres_template
-    name = f"bridge_{uuid4().hex}"
-    _run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _on(server, name)
-    _run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+    one = Emptied(server, template)
+    yield one
+    one.drop()
+
+
+@pytest.fixture
+def postgres_url(emptied: Emptied) -> Iterator[str]:
+    """A database with tables and no more in it than migrating leaves."""
+    yield emptied.take()
+    emptied.give_back()
 
 
 @pytest.fixture(scope="session")

@@ -105,6 +105,17 @@ def test_one_success_ends_the_trouble(store: Store, add: Callable[[str | None], 
     assert claimed(store) == ["a", "a", "a"]
 
 
+def test_who_tries_a_failing_endpoint_at_once_does_not_make_it_look_better(
+    store: Store, add: Callable[[str | None], Key]
+) -> None:
+    add("a")
+    fail(store, "a", THRESHOLD + 2)
+    store.write_sync(lambda tx: resume(tx, "a", at=NOW))
+    channel = store.read_sync(lambda tx: find_channel(tx, "a"))
+    assert channel is not None and channel.failures == THRESHOLD + 2
+    assert claimed(store) == ["a"]
+
+
 def test_a_success_without_trouble_changes_nothing(store: Store) -> None:
     assert store.write_sync(lambda tx: note_success(tx, "a", at=NOW)) is False
     assert store.read_sync(list_channels) == ()

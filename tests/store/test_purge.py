@@ -439,6 +439,23 @@ def test_purging_twice_changes_nothing(world: World) -> None:
     assert world.store.read_sync(lambda tx: totals_of(tx, again.key)) == ()
 
 
+def test_with_the_events_of_an_exchange_without_messages_goes_about_whom_it_is(world: World) -> None:
+    make, with_message = world.make, world.write()
+    alone = make.exchange(state=ExchangeState.DONE)
+
+    def work(tx: Any) -> None:
+        open_exchange(tx, alone)
+        add_event(tx, make.event(exchange=alone.key))
+        index_person(tx, KEY, "999900092", alone.key)
+
+    world.store.write_sync(work)
+    make.later(days=11)
+    world.purge(Content.EVENT)
+
+    found = world.store.read_sync(lambda tx: find_by_person(tx, KEY, "999900092"))
+    assert [exchange.key for exchange in found] == [with_message.exchange.key]
+
+
 def test_jobs_that_were_done_long_ago_are_removed(store: Store, make: Any) -> None:
     def work(tx: Any) -> list[Key]:
         keys = [make.key(), make.key()]

@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 from bridge.flow.causes import Cause
 from bridge.ids import Key
 from bridge.store.exchanges import exchanges_by_keys
-from bridge.store.messages import MessageFilter, list_messages
-from bridge.store.rows import Exchange
+from bridge.store.messages import first_message_ids
 
 SHOWN = 3
 
@@ -37,21 +36,14 @@ class Examples:
 def examples_of(tx: Connection, causes: Sequence[Cause]) -> Mapping[str, Examples]:
     """Per cause that has more than one exchange; of a single one its card names the ids already."""
     several = [cause for cause in causes if cause.count > 1]
-    keys = [key for cause in several for key in cause.keys[:SHOWN]]
-    found = {exchange.key: exchange for exchange in exchanges_by_keys(tx, keys)} if keys else {}
+    found = exchanges_by_keys(tx, [key for cause in several for key in cause.keys[:SHOWN]]) if several else ()
+    bare = [exchange.key for exchange in found if not exchange.subject]
+    ids = first_message_ids(tx, bare) if bare else {}
+    names = {one.key: one.subject or ids.get(one.key) or str(one.key) for one in found}
     return {
         cause.id: Examples(
-            shown=tuple(
-                Example(key=key, name=_name(tx, found[key])) for key in cause.keys[:SHOWN] if key in found
-            ),
+            shown=tuple(Example(key=key, name=names[key]) for key in cause.keys[:SHOWN] if key in names),
             more=cause.count - len(cause.keys[:SHOWN]),
         )
         for cause in several
     }
-
-
-def _name(tx: Connection, exchange: Exchange) -> str:
-    if exchange.subject:
-        return exchange.subject
-    newest = list_messages(tx, MessageFilter(exchange=exchange.key), limit=SHOWN)
-    return newest[-1].message_id if newest else str(exchange.key)

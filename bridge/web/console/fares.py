@@ -101,11 +101,12 @@ def _what_became_of(last: Message) -> str:
 def _channel_marks(channel: Channel | None, lens: Lens) -> list[Mark]:
     if channel is None:
         return []
-    if channel.paused:
-        return [Mark(tone="waiting", word=lens.words("channel.paused", who=channel.paused_by))]
+    marks = []
     if channel.failures:
-        return [Mark(tone="failed", word=lens.words("channel.trouble", n=channel.failures))]
-    return []
+        marks.append(Mark(tone="failed", word=lens.words("channel.trouble", n=channel.failures)))
+    if channel.paused:
+        marks.append(Mark(tone="waiting", word=lens.words("channel.paused", who=channel.paused_by)))
+    return marks
 
 
 def _well(proven: bool, lens: Lens) -> Mark:

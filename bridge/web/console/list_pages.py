@@ -8,6 +8,7 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from bridge.flow.mend import exchange_of
+from bridge.flow.signal import ANSWERS
 from bridge.ids import Key
 from bridge.store.access import AccessFilter, list_accesses
 from bridge.store.audit import AuditFilter, list_audit
@@ -93,7 +94,7 @@ def _job(job: Job, exchange: Key | None, paused: bool, lens: Lens, now: datetime
 
 
 def _endpoint(endpoint: str, lens: Lens) -> str:
-    return lens.words("hub") if endpoint == HUB else lens.name(endpoint)
+    return lens.words("hub") if endpoint == HUB else lens.name(endpoint.removeprefix(ANSWERS))
 
 
 def _actions(job: Job, now: datetime) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from re import Pattern
 from bridge.web.console.text import Catalogue
 
 _RULE = re.compile(r"(?P<where>\S.*?:\d+:\d+)  (?P<code>M\d{3})  .*", re.DOTALL)
+_COUNT = re.compile(r"(?P<errors>\d+) errors?, (?P<warnings>\d+) warnings?\.")
 _FINDING = re.compile(r"CPA (?P<cpa>\S+): \w+ (?P<code>[a-z0-9-]+) at .*", re.DOTALL)
 
 _SENTENCES: Mapping[str, Pattern[str]] = {
     name: re.compile(pattern, re.DOTALL)
     for name, pattern in {
-        "count": r"(?P<errors>\d+) errors?, (?P<warnings>\d+) warnings?\.",
         "unreadable": r"(?P<file>[^:]+): cannot be read \(.*\)",
         "no_xml": r"(?:(?P<file>[^:]+): )?the CPA cannot be read as XML: .*",
         "no_cpa": r"(?:(?P<file>[^:]+): )?the document is no CPA 2\.0: .*",
@@ -34,13 +34,19 @@ _SENTENCES: Mapping[str, Pattern[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """`said` is empty when the line has no code and is none of the known ones; then `line` says it alone."""
+    """`said` is empty when the line has no code and is none of the known ones; then `line` says it alone.
+
+    `line` is empty when `said` says all of it.
+    """
 
     said: str
     line: str
 
 
 def mistake_of(line: str, words: Catalogue) -> Mistake:
+    counted = _COUNT.fullmatch(line)
+    if counted is not None:
+        return Mistake(said=words("mistake.count", **counted.groupdict()), line="")
     return Mistake(said=_said(line, words), line=line)
 
 

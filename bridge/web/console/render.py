@@ -1,5 +1,6 @@
 """Templates to pages: language, addresses of static files, and what every page has."""
 
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -53,28 +54,34 @@ def _meaning(text: str, words: Catalogue) -> str:
     return "" if said == text else said
 
 
+@functools.cache
+def _templates() -> Environment:
+    """The same for every console: compiling the templates takes longer than many pages."""
+    templates = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    templates.filters["pieces"] = _pieces
+    # Of the settings, about people at work: a telephone number may look like a number of another kind.
+    templates.filters["as_is"] = AsItIs
+    templates.globals |= {
+        "meaning_of": _meaning,
+        "is_ours": is_ours,
+        "mistake_of": mistake_of,
+        "rule_text": rule_text,
+    }
+    return templates
+
+
 class Renderer:
     """The templates and static files of the package, read once."""
 
     def __init__(self) -> None:
-        self._templates = Environment(
-            loader=FileSystemLoader(FOLDER / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_shown,
-        )
-        self._templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
-        self._templates.filters["pieces"] = _pieces
-        # Of the settings, about people at work: a telephone number may look like a number of another kind.
-        self._templates.filters["as_is"] = AsItIs
-        self._templates.globals |= {
-            "meaning_of": _meaning,
-            "is_ours": is_ours,
-            "mistake_of": mistake_of,
-            "rule_text": rule_text,
-        }
         self.static = {name: (FOLDER / "static" / name).read_bytes() for name in STATIC_TYPES}
         self._versions = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in self.static.items()}
 
@@ -85,7 +92,7 @@ class Renderer:
         return self._versions[name] == version
 
     def fragment(self, template: str, **values: Any) -> str:
-        return self._templates.get_template(template).render(**values)
+        return _templates().get_template(template).render(**values)
 
 
 RENDERER = web.AppKey("renderer", Renderer)

@@ -5,6 +5,7 @@ It keeps the contract of one; what a test wants wrong is a change of what it say
 
 from __future__ import annotations
 
+import functools
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
@@ -26,6 +27,12 @@ def new_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+@functools.cache
+def first_key() -> rsa.RSAPrivateKey:
+    """What every provider begins with: making a key takes longer than most tests."""
+    return new_key()
+
+
 @dataclass
 class IdentityProvider:
     """Vouches for one person. `claims` and `discovery` lie over what it says; `forge` makes the token instead."""
@@ -33,7 +40,7 @@ class IdentityProvider:
     now: datetime
     client_id: str = "console"
     secret: str = "s3cret"
-    key: rsa.RSAPrivateKey = field(default_factory=new_key)
+    key: rsa.RSAPrivateKey = field(default_factory=first_key)
     key_id: str = "one"
     claims: dict[str, Any] = field(default_factory=dict)
     discovery: dict[str, Any] = field(default_factory=dict)

@@ -70,3 +70,8 @@ def test_folder_without_mappings_is_told() -> None:
 def test_line_that_is_not_known_stays_what_it_is(line: str) -> None:
     found = mistake_of(line, DUTCH)
     assert (found.said, found.line) == ("", line)
+
+
+def test_sum_of_the_lines_is_said_once() -> None:
+    found = mistake_of("1 error, 0 warnings.", DUTCH)
+    assert (found.said, found.line) == ("Fouten: 1. Waarschuwingen: 0.", "")
