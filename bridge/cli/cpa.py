@@ -124,7 +124,8 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         (d["cpaId"], ", ".join(d["parties"]), d["start"], d["end"], "yes" if d["inForce"] else "no")
         for d in found
     ]
-    print_table(("CPAId", "parties", "from", "until", "in force"), rows, fold="parties")
+    zone = ZoneInfo(load_settings(config).console.timezone)
+    print_table(("CPAId", "parties", "from", "until", "in force"), rows, fold="parties", zone=zone)
 
 
 def _listed(agreement: Agreement, at: datetime) -> dict[str, Any]:

@@ -103,6 +103,11 @@ def told(document: dict[str, Any], group: str, level: str = "error") -> str:
     return "\n".join(f"{f['where']}: {f['text']}" for f in found)
 
 
+def test_fault_of_the_settings_is_told_without_words_of_a_library(check: Check) -> None:
+    found = check(("[console]\n", '[console]\nhost = "0.0.0.0"\n'), code=1)
+    assert "console: plain HTTP is for loopback only" in told(found, "settings")
+
+
 def test_good_settings_have_no_errors(check: Check) -> None:
     found = check()
     assert (found["ok"], found["errors"], found["production"]) == (True, 0, False)
