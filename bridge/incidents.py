@@ -295,7 +295,7 @@ async def _produce(scene: Scene, store: Store) -> list[Incident]:
         await _silent(scene, store),
         await _paused(scene, store),
         await _mapping_refused(scene),
-        Incident(name="certificate", title="A certificate ends in twelve days", page="/attention"),
+        Incident(name="certificate", title="A certificate ends in eleven days", page="/attention"),
     ]
     return [*made, await _hub_down(scene, store)]
 

@@ -75,7 +75,12 @@ def list_(
             )
             for line in lines
         ]
-        print_table(("time", "decision", "organisation", "type", "id", "level", "by"), rows, fold="id")
+        print_table(
+            ("time", "decision", "organisation", "type", "id", "level", "by"),
+            rows,
+            fold="id",
+            zone=opened.zone,
+        )
         if len(lines) == limit:
             tell(f"There may be more: --before {lines[-1].key}")
 

@@ -117,7 +117,7 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
             (a.name, a.role, a.state, local_time(a.seen_at, opened.zone) if a.seen_at else "never")
             for a in found
         ]
-        print_table(("name", "role", "state", "last login"), rows, fold="name")
+        print_table(("name", "role", "state", "last login"), rows, fold="name", zone=opened.zone)
 
 
 def account_document(account: Account) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -20,8 +21,8 @@ from bridge.flow.alert_send import CannotSend, send
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend_model import Actor, write_audit
 from bridge.ids import Key
-from bridge.store.alerts import list_deliveries, open_alerts, silences_at
-from bridge.store.rows import Alert, AlertDelivery, Silence
+from bridge.store.alerts import add_delivery, list_deliveries, open_alerts, silences_at
+from bridge.store.rows import Alert, AlertDelivery, DeliveryState, Silence
 from bridge.web.console.views import utc_text
 
 app = typer.Typer(
@@ -55,18 +56,20 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
             (a.condition, a.target, "urgent" if a.urgent else "", local_time(a.at, opened.zone), _said(a))
             for a in held
         ]
-        print_table(("condition", "about", "", "since", "detail"), rows, fold="detail")
+        print_table(("condition", "about", "", "since", "detail"), rows, fold="detail", zone=opened.zone)
         print_heading("Silenced")
         quiet = [
             (s.key, s.condition, s.target or "all", local_time(s.until, opened.zone), s.by, s.reason)
             for s in silences
         ]
-        print_table(("key", "condition", "about", "until", "by", "reason"), quiet, fold="reason")
+        print_table(
+            ("key", "condition", "about", "until", "by", "reason"), quiet, fold="reason", zone=opened.zone
+        )
         print_heading("Sent")
         told = [
             (local_time(d.at, opened.zone), d.channel, d.state, str(d.attempts), d.reason or "") for d in sent
         ]
-        print_table(("time", "channel", "state", "attempts", "reason"), told, fold="reason")
+        print_table(("time", "channel", "state", "attempts", "reason"), told, fold="reason", zone=opened.zone)
 
 
 def _found(tx: Connection) -> tuple[tuple[Alert, ...], tuple[Silence, ...], tuple[AlertDelivery, ...]]:
@@ -86,6 +89,7 @@ def test(
 ) -> None:
     """Send a test to a channel now, and tell whether it was taken. Exit code 1 when it was not.
 
+    It stands among what was sent, as a test of the console does, but is tried once only.
     Example: bridge alert test wacht
     """
     channels = load_settings(config).alerts.channels
@@ -94,8 +98,8 @@ def test(
         names = ", ".join(one.name for one in channels) or "none"
         raise typer.BadParameter(f"there is no such channel; there are: {names}", param_hint="CHANNEL")
 
-    async def do(bridge: Bridge, by: Actor) -> list[tuple[str, str]]:
-        found = []
+    async def do(bridge: Bridge, by: Actor) -> list[tuple[str, str | None]]:
+        found: list[tuple[str, str | None]] = []
         for one in wanted:
             now = bridge.now()
             line = alerts.test_line(bridge, now)
@@ -105,17 +109,31 @@ def test(
             await bridge.store.write(
                 partial(write_audit, bridge=bridge, by=by, action="alert.tested", target=one.name, reason="")
             )
-            try:
-                await send(bridge, one, delivery)
-                found.append((one.name, ""))
-            except CannotSend as error:
-                found.append((one.name, str(error)))
+            reason = await _try(bridge, one, delivery)
+            sent = replace(
+                delivery,
+                state=DeliveryState.FAILED if reason else DeliveryState.DELIVERED,
+                attempts=1,
+                reason=reason,
+                ended_at=bridge.now(),
+            )
+            await bridge.store.write(partial(add_delivery, delivery=sent))
+            found.append((one.name, reason))
         return found
 
     results = with_bridge(config, do)
     print_table(("channel", "outcome"), [(name, why or "taken") for name, why in results], fold="outcome")
     if any(why for _, why in results):
         raise typer.Exit(1)
+
+
+async def _try(bridge: Bridge, channel: alerts.Channel, delivery: AlertDelivery) -> str | None:
+    """Why it was not taken; None when it was."""
+    try:
+        await send(bridge, channel, delivery)
+    except CannotSend as error:
+        return str(error)
+    return None
 
 
 @app.command()
@@ -144,9 +162,8 @@ def silence(
     if json:
         print_documents([silence_document(made)])
     else:
-        tell(
-            f"Silent until {utc_text(made.until)}; end it with: bridge alert unsilence {made.key} --reason …"
-        )
+        until = f"{local_time(made.until, opened.zone)} ({opened.zone})"
+        tell(f"Silent until {until}; end it with: bridge alert unsilence {made.key} --reason …")
 
 
 @app.command()

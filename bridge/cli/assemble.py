@@ -51,12 +51,17 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def assemble(
-    settings: Settings, *, now: Callable[[], datetime] | None = None, mappings: MappingSet | None = None
+    settings: Settings,
+    *,
+    now: Callable[[], datetime] | None = None,
+    mappings: MappingSet | None = None,
+    tell_findings: bool = True,
 ) -> AsyncIterator[Bridge]:
     """A bridge that is ready to run; closes what it opened. Raises ConfigError or MappingError with every fault.
 
     `mappings` that are compiled already are not read again; without any among them no XSD is read. Without `now` the
-    time is that of the machine, or of the database where several machines share one.
+    time is that of the machine, or of the database where several machines share one. `tell_findings`: log what stands
+    out in the agreements.
     """
     clock = None
     if now is None:
@@ -64,7 +69,11 @@ async def assemble(
         now = clock.now
     own, profile = load_own_identities(settings), hub_profile(settings.hub)
     agreements, refused = usable_agreements(
-        load_agreements(settings.agreements.folder), own, now=now(), production=settings.production
+        load_agreements(settings.agreements.folder),
+        own,
+        now=now(),
+        production=settings.production,
+        tell=tell_findings,
     )
     gate = Gate(
         load_trust(settings),

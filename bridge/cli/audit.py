@@ -59,7 +59,7 @@ def list_(
             (local_time(line.at, opened.zone), line.who, line.action, line.target, line.reason)
             for line in lines
         ]
-        print_table(("time", "who", "action", "about", "reason"), rows, fold="reason")
+        print_table(("time", "who", "action", "about", "reason"), rows, fold="reason", zone=opened.zone)
         if len(lines) == limit:
             tell(f"There may be more: --before {lines[-1].key}")
 

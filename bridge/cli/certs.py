@@ -29,7 +29,7 @@ app = typer.Typer(help="Certificates: make a test PKI, see what expires.", no_ar
 
 @app.command()
 def dev(
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("certs/dev"),
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("certs"),
     organisation: Annotated[
         list[str] | None,
         typer.Option("--organisation", help="STEM:OIN:NAME, repeatable; STEM names the files."),
@@ -41,10 +41,14 @@ def dev(
 ) -> None:
     """Make a PKI shaped like PKIoverheid: root, intermediate, issuing CA, one certificate per organisation.
 
+    Files that are there are never written over: to add an organisation, make the whole PKI in another folder.
     Example: bridge certs dev --organisation bridge:00000001999990044000:Brug
     """
     hosts = tuple(host) if host else LOOPBACK
     wanted = [_organisation(text, hosts) for text in organisation or ["bridge:00000001999990044000:Brug"]]
+    there = sorted(path.name for path in out.glob("*.pem"))
+    if there:
+        raise typer.BadParameter(f"{out} has certificates already ({there[0]})", param_hint="--out")
     pki = make_pki(out, organisations=wanted, now=datetime.now(UTC), valid_days=days)
     typer.echo(
         f"Made a test PKI in {out}: trust.pem, crl.pem and a certificate for {len(wanted)} organisation(s)."

@@ -208,7 +208,11 @@ def store(case: Case) -> Iterator[Finding]:
     if found["ready"]:
         return
     new = found["version"] is None and "does not exist" in found["problem"]
-    text = "does not exist yet; `bridge serve` makes it" if new else found["problem"]
+    text = (
+        "does not exist yet; run `bridge store upgrade`, or let `bridge serve` make it"
+        if new
+        else found["problem"]
+    )
     yield _say(Group.STORE, Level.HINT if new else Level.ERROR, "store.url", text)
 
 

@@ -124,7 +124,8 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         (d["cpaId"], ", ".join(d["parties"]), d["start"], d["end"], "yes" if d["inForce"] else "no")
         for d in found
     ]
-    print_table(("CPAId", "parties", "from", "until", "in force"), rows, fold="parties")
+    zone = ZoneInfo(load_settings(config).console.timezone)
+    print_table(("CPAId", "parties", "from", "until", "in force"), rows, fold="parties", zone=zone)
 
 
 def _listed(agreement: Agreement, at: datetime) -> dict[str, Any]:
@@ -194,7 +195,9 @@ def create(
 ) -> None:
     """Draft a Digikoppeling CPA for two parties from a short description, for any of the six profiles.
 
-    A certificate is a PEM text, or the name of a PEM file beside the description.
+    It has profile, start and end; two times [[party]] with name, oin, role, endpoint and certificate (a PEM text, or
+    the name of a PEM file beside the description); and per action an [[action]] with service, action and from, the role
+    that sends it. docs/partner.md, "Draft an agreement", has an example with every key.
     Example: bridge cpa create melding.toml --out melding.xml
     """
     if out.exists():

@@ -15,7 +15,8 @@ _HEAD = """# Commands
 Made by `python -m bridge.cli.docs > docs/commands.md`; a test fails when it is out of date.
 
 Exit code 0 is good, 1 a finding or failure, 2 wrong use. With `--json` a command prints one JSON document,
-or one per line; keys may be added to it, never taken away. What is no data goes to standard error.
+or one per line; keys may be added to it, never taken away. What is no data goes to standard error. Times are those of
+the zone in `console.timezone`, which each answer names; in JSON and in the log they are UTC.
 
 `bridge --install-completion` lets the Tab key complete commands and options in bash, zsh, fish and PowerShell. Colours
 and signs of progress are for a terminal only, and colours are left out when `NO_COLOR` is set. Long work shows what is

@@ -80,7 +80,9 @@ def list_(
             (key, local_time(row.at, opened.zone), row.direction, row.state, row.type, row.subject, row.id)
             for key, row in zip(short_keys([row.key for row in rows]), rows, strict=True)
         ]
-        print_table(("key", "time", "way", "state", "type", "subject", "id"), lines, fold="type")
+        print_table(
+            ("key", "time", "way", "state", "type", "subject", "id"), lines, fold="type", zone=opened.zone
+        )
         if len(rows) == limit:
             tell(f"There may be more: --before {rows[-1].key}")
 
@@ -105,7 +107,7 @@ def show(
             shown = [step_document(step, told=step.seq in told) for step in steps]
             print_documents([document | {"steps": shown}])
             return
-        print_facts(document)
+        print_facts(document, zone=opened.zone)
         print_heading("Steps of its exchange")
         print_steps(steps, opened.zone, told=told)
 

@@ -105,7 +105,12 @@ def list_(
             )
             for key, row in zip(short_keys([row.key for row in rows]), rows, strict=True)
         ]
-        print_table(("key", "time", "way", "state", "partner", "what", "subject"), lines, fold="what")
+        print_table(
+            ("key", "time", "way", "state", "partner", "what", "subject"),
+            lines,
+            fold="what",
+            zone=opened.zone,
+        )
         if len(rows) == limit:
             tell(f"There may be more: --before {rows[-1].key}")
 
@@ -137,7 +142,8 @@ def show(
             print_documents([document])
             return
         print_facts(
-            exchange_document(exchange) | {"turn": document["turn"], "page": f"/exchanges/{exchange.key}"}
+            exchange_document(exchange) | {"turn": document["turn"], "page": f"/exchanges/{exchange.key}"},
+            zone=opened.zone,
         )
         print_heading("Timeline")
         print_steps(dossier.steps, opened.zone, told=dossier.told)
@@ -186,7 +192,7 @@ def causes(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
             for c, view in zip(found, views, strict=True)
         ]
         columns = ("cause", "count", "oldest", "partner", "what", "turn", "owner", "reason", "example")
-        print_table(columns, rows, fold="reason")
+        print_table(columns, rows, fold="reason", zone=opened.zone)
 
 
 @app.command()

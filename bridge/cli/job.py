@@ -75,7 +75,12 @@ def list_(
             )
             for key, row in zip(short_keys([row.key for row in rows]), rows, strict=True)
         ]
-        print_table(("key", "kind", "state", "due", "attempts", "leased by", "reason"), lines, fold="reason")
+        print_table(
+            ("key", "kind", "state", "due", "attempts", "leased by", "reason"),
+            lines,
+            fold="reason",
+            zone=opened.zone,
+        )
         if len(rows) == limit:
             tell(f"There may be more: --before {rows[-1].key}")
 
@@ -95,7 +100,7 @@ def show(
         if json:
             print_documents([document])
         else:
-            print_facts(document)
+            print_facts(document, zone=opened.zone)
 
 
 @app.command("revive")

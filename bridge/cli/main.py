@@ -8,8 +8,10 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from bridge.cli.output import clean
 from bridge.errors import BridgeError
@@ -36,10 +38,22 @@ NOUNS = (
 )
 
 
+class _Plain(TyperGroup):
+    """Says what is wrong with an option without the words of the library that found it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 def make_app(names: Iterable[str] = (*VERBS, *NOUNS)) -> typer.Typer:
     """The command with the verbs and nouns of these names."""
     app = typer.Typer(
         name="bridge",
+        cls=_Plain,
         help="A gateway between ebMS 2.0 relay messages and CloudEvents. Every command takes --help and --json.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,

@@ -99,7 +99,10 @@ def list_(
             for key, row in zip(short_keys([row.key for row in rows]), rows, strict=True)
         ]
         print_table(
-            ("key", "time", "way", "state", "action", "subject", "MessageId"), lines, fold="MessageId"
+            ("key", "time", "way", "state", "action", "subject", "MessageId"),
+            lines,
+            fold="MessageId",
+            zone=opened.zone,
         )
         if len(rows) == limit:
             tell(f"There may be more: --before {rows[-1].key}")
@@ -133,7 +136,7 @@ def show(
             "from": f"{message.from_party} {message.from_role or ''}".strip(),
             "to": f"{message.to_party} {message.to_role or ''}".strip(),
         }
-        print_facts(flat | ends)
+        print_facts(flat | ends, zone=opened.zone)
         print_heading("Parts")
         parts = [(p.content_id, p.content_type, size_text(p.size), p.blob) for p in file.payloads]
         print_table(("Content-ID", "type", "size", "sha256"), parts, fold="sha256")

@@ -17,29 +17,46 @@ from bridge.cli.options import DEFAULT_CONFIG, Config
 from bridge.cli.output import tell
 from bridge.flow.agreement_folder import find_versions
 from bridge.flow.evidence import changed_steps, gather_evidence, write_archive
+from bridge.flow.mend_model import CannotMend, check_reason
 from bridge.store.holds import hold_exchange, release_exchange
 from bridge.store.messages import MessageFilter, find_by_message_id, list_messages
 from bridge.store.rows import Message
 from bridge.web.console.accounts import audit
+from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.reveals import EXPORTED
 
 Id = Annotated[str, typer.Argument(help="MessageId, or a key or its beginning.")]
 Reason = Annotated[
     str, typer.Option("--reason", help="Why: it stands on the timeline. No names, no numbers.")
 ]
+ContentReason = Annotated[
+    str, typer.Option("--reason", help="Why: it stands in the audit log. Nothing about people.")
+]
+
+
+def check_content_reason(reason: str) -> str:
+    """Why somebody gets to see what a message holds, as the console demands it. Raises BadParameter."""
+    try:
+        text = check_reason(reason)
+    except CannotMend:
+        text = ""
+    if not text or may_be_bsn(text):
+        raise typer.BadParameter("say why, without anything about people", param_hint="--reason")
+    return text
 
 
 def evidence(
     id: Id,
     out: Annotated[Path, typer.Option("--out", help="The ZIP file to write; it must not be there.")],
+    reason: ContentReason,
     config: Config = DEFAULT_CONFIG,
-    reason: Annotated[str | None, typer.Option("--reason", help="Why: it stands in the audit log.")] = None,
 ) -> None:
     """Export everything that proves a message, with a README for a third party. It holds the content.
 
-    That it was exported is a line of audit.
+    That it was exported, by whom and why, is a line of audit, as in the console.
     Example: bridge message evidence 01936a2b-7c3d --out evidence.zip --reason "request of the court"
     """
+    why = check_content_reason(reason)
     if out.exists():
         raise typer.BadParameter(f"{out} is there already", param_hint="--out")
     with open_store(config) as opened:
@@ -54,7 +71,7 @@ def evidence(
                 way="command",
                 action=EXPORTED,
                 target=message.key,
-                reason=reason,
+                reason=why,
                 at=utc_now(),
             )
         )

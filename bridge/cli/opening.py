@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from bridge.cli.acting import acting
 from bridge.cli.assemble import mappings_at_hand, utc_now
-from bridge.cli.message_keep import find_message_named
+from bridge.cli.message_keep import check_content_reason, find_message_named
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import print_documents, print_facts, print_heading, print_line, print_table
+from bridge.cli.output import local_text, print_documents, print_facts, print_heading, print_line, print_table
 from bridge.flow.content import TOLD, OpenedEvent, OpenedPart, Shown, Standing, Wire, open_event, open_message
 from bridge.hub.bsn import mask_bsn_beside_ids
 from bridge.ids import Key
@@ -22,7 +22,6 @@ from bridge.mapping.masking import EVERYTHING, Line
 from bridge.store.rows import Message
 from bridge.web.console.accounts import audit
 from bridge.web.console.documents import event_document, message_document
-from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.opened_views import header_facts
 from bridge.web.console.reveals import REVEALED
 from bridge.web.console.text import Language, catalogue
@@ -43,6 +42,7 @@ def open_message_(
     What no mapping knows is masked as a whole. Example: bridge message open 01936a2b-7c3d
     """
     with open_store(config) as opened:
+        zone = opened.zone
         message = opened.store.read_sync(lambda tx: find_message_named(tx, id))
         shown = _shown(opened, message.key, reveal, reason)
         found = open_message(
@@ -56,10 +56,11 @@ def open_message_(
     if json:
         print_documents([document])
         return
-    print_facts(_flat(message))
+    print_facts(_flat(message), zone=zone)
     for wire in document["wire"]:
-        print_heading(f"{wire['kind']} {wire['at']}, {size_text(wire['size'])}")
-        print_facts(wire["header"] or {"header": "none that can be read"})
+        print_heading(f"{wire['kind']} {local_text(wire['at'], zone)}, {size_text(wire['size'])}")
+        header = wire["header"] or {"header": "none that can be read"}
+        print_facts({name: local_text(value, zone) for name, value in header.items()})
         print_table(("HTTP header", "value"), [tuple(pair) for pair in wire["headers"]], fold="value")
     _print_parts(found.parts)
 
@@ -71,7 +72,7 @@ def open_event_named(opened: Opened, key: Key, *, reveal: bool, reason: str, jso
     if json:
         print_documents([_event_parts(found)])
         return
-    print_facts(event_document(found.event))
+    print_facts(event_document(found.event), zone=opened.zone)
     _print_parts(found.parts)
 
 
@@ -83,9 +84,7 @@ def _event_parts(found: OpenedEvent) -> dict[str, Any]:
 def _shown(opened: Opened, key: Key, reveal: bool, reason: str) -> Shown:
     if not reveal:
         return {}
-    text = " ".join(reason.split())
-    if not text or len(text) > 500 or may_be_bsn(text):
-        raise typer.BadParameter("say why, without anything about people", param_hint="--reason")
+    text = check_content_reason(reason)
 
     def work(tx: Connection) -> None:
         audit(

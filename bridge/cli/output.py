@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -18,6 +19,12 @@ from bridge.told import without_told
 
 PIPE_WIDTH = 200
 """Columns of a table that does not go to a terminal."""
+
+TIMES = ("time", "due", "at", "since", "until", "from", "oldest", "oldest that runs", "last login", "begun")
+"""Columns with times; the first of a table names the zone."""
+
+_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+"""A time as a document for scripts has it."""
 
 SHORT = frozenset({"time", "due", "way", "side", "state", "outcome"})
 """Columns that are never broken over lines."""
@@ -46,27 +53,47 @@ def print_documents(documents: Iterable[Mapping[str, Any]]) -> None:
         sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, fold: str | None = None) -> None:
-    """A table that fits the terminal: the column `fold` gives way first, by folding; nothing is cut off."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    fold: str | None = None,
+    zone: ZoneInfo | None = None,
+) -> None:
+    """A table that fits the terminal: the column `fold` gives way first, by folding; nothing is cut off.
+
+    With a `zone` its times are local, also those that come as UTC, and the first column of times names it.
+    """
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, header_style="bold"
     )
+    named = next((name for name in columns if name in TIMES), None) if zone else None
     for name in columns:
-        table.add_column(name, overflow="fold", no_wrap=name in SHORT, ratio=1 if name == fold else None)
+        title = f"{name} ({zone})" if name == named else name
+        table.add_column(title, overflow="fold", no_wrap=name in SHORT, ratio=1 if name == fold else None)
     for row in rows:
-        table.add_row(*(cell(value) for value in row))
+        table.add_row(*(cell(local_text(value, zone)) for value in row))
     stdout().print(table)
 
 
-def print_facts(facts: Mapping[str, object]) -> None:
-    """Names and values under each other; what is None or empty is left out."""
+def print_facts(facts: Mapping[str, object], *, zone: ZoneInfo | None = None) -> None:
+    """Names and values under each other; what is None or empty is left out. With a `zone` times are local."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="dim")
     table.add_column(overflow="fold")
     for name, value in facts.items():
         if value not in (None, ""):
-            table.add_row(Text(name), cell(value))
+            table.add_row(Text(name), cell(local_text(value, zone)))
+    if zone:
+        table.add_row(Text("times are of"), cell(zone))
     stdout().print(table)
+
+
+def local_text(value: object, zone: ZoneInfo | None) -> object:
+    """A time of a document in this zone; anything else as it is."""
+    if zone is None or not isinstance(value, str) or not _UTC.fullmatch(value):
+        return value
+    return local_time(datetime.fromisoformat(value), zone)
 
 
 def print_heading(text: str) -> None:

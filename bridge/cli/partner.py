@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from bridge.cli.mending import DryRun, Reason, check_reason_given, tell_mended, with_bridge
+from bridge.cli.mending import (
+    DryRun,
+    Reason,
+    check_reason_given,
+    mended_document,
+    tell_mended,
+    with_bridge,
+)
 from bridge.cli.opened import NotFound
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
 from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
@@ -19,15 +26,15 @@ from bridge.flow.acceptance import Check, Trial, Verdict, try_partner
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import Actor, Mended, pause_partner, resume_partner
 from bridge.flow.ping import Asked, Reached, ping
-from bridge.store.channels import HUB, list_channels
+from bridge.store.channels import HUB, find_channel, list_channels
 from bridge.store.rows import Channel
 
 app = typer.Typer(
     help="Partners: list them, pause and resume one, reach it, test its adapter.", no_args_is_help=True
 )
 
-Party = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner.")]
-Endpoint = Annotated[str, typer.Argument(help="PartyId (OIN) or name of the partner, or `hub`.")]
+Party = Annotated[str, typer.Argument(help="PartyId (OIN) or whole name of the partner.")]
+Endpoint = Annotated[str, typer.Argument(help="PartyId (OIN) or whole name of the partner, or `hub`.")]
 Patience = Annotated[
     float,
     typer.Option("--within", min=0.1, max=600, help="Seconds to wait for an answer by a POST of its own."),
@@ -65,7 +72,7 @@ def pause_(
 ) -> None:
     """Send nothing to a partner, or to the hub, until it is resumed. What comes up waits; receiving goes on.
 
-    Example: bridge partner pause Politie --reason "they replace their server"
+    Example: bridge partner pause "Politie Eenheid Voorbeeld" --reason "they replace their server"
     """
     _hold(config, party, pausing=True, reason=reason, dry_run=dry_run, json=json)
 
@@ -124,7 +131,7 @@ def test_(
     """Try a partner's adapter: TLS and Ping; with --action a message, its repeat, and its status. Exit 1 on a failure.
 
     Answers by a POST of their own come in at the running bridge. What was sent stands in the list of exchanges.
-    Example: bridge partner test Politie --action vtTerugkoppeling --payload proef.xml
+    Example: bridge partner test 00000001999990032000 --action vtTerugkoppeling --payload proef.xml
     """
     if (action is None) != (payload is None):
         raise typer.BadParameter("give --action and --payload together", param_hint="--action")
@@ -150,19 +157,34 @@ def test_(
 def _hold(config: Path, party: str, *, pausing: bool, reason: str, dry_run: bool, json: bool) -> None:
     check_reason_given(reason, dry_run=dry_run)
 
-    async def do(bridge: Bridge, by: Actor) -> Mended:
+    async def do(bridge: Bridge, by: Actor) -> tuple[Mended, bool]:
         endpoint = HUB if party == HUB else _find(bridge.settings, party).party_id
+        channel = await bridge.store.read(lambda tx: find_channel(tx, endpoint))
+        idle = not pausing and not (channel and (channel.paused or channel.failures))
+        if idle:
+            return Mended(done=False, effects=()), idle
         hold = pause_partner if pausing else resume_partner
-        return await hold(bridge, endpoint, dry_run=dry_run, by=by, reason=reason)
+        return await hold(bridge, endpoint, dry_run=dry_run, by=by, reason=reason), idle
 
-    tell_mended(with_bridge(config, do), dry_run=dry_run, json=json)
+    mended, idle = with_bridge(config, do)
+    if not idle:
+        tell_mended(mended, dry_run=dry_run, json=json)
+        return
+    if json:
+        print_documents([mended_document(mended, dry_run=dry_run)])
+    tell(f"{party} is not paused and does not fail: there is nothing to resume.")
 
 
 def _find(settings: Settings, text: str) -> PartnerSettings:
     """By PartyId or by name. Raises NotFound."""
     found = [p for p in settings.partners if text in (p.party_id, p.name)]
     if not found:
-        raise NotFound(f"there is no partner {text!r}; `bridge partner list` shows who is there")
+        like = next((p for p in settings.partners if text.casefold() in p.name.casefold()), None)
+        hint = f'; did you mean "{like.name}"?' if like else ""
+        raise NotFound(
+            f"there is no partner {text!r}; give its PartyId (OIN) or its whole name, as `bridge partner list` shows "
+            f"them{hint}"
+        )
     return found[0]
 
 
@@ -191,4 +213,4 @@ def _sending(bridge: Bridge, channel: Channel | None) -> str:
     if channel.held_until is None or channel.held_until <= bridge.now():
         return said
     zone = ZoneInfo(bridge.settings.console.timezone)
-    return f"{said}; tried again from {local_time(channel.held_until, zone)} on"
+    return f"{said}; tried again from {local_time(channel.held_until, zone)} ({zone}) on"

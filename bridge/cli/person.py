@@ -72,7 +72,7 @@ def search(
             print_documents(exchange_document(exchange) for exchange in found)
             return
         rows = [(e.key, local_time(e.started_at, opened.zone), e.state, e.title, e.subject) for e in found]
-        print_table(("key", "time", "state", "what", "subject"), rows, fold="what")
+        print_table(("key", "time", "state", "what", "subject"), rows, fold="what", zone=opened.zone)
         if len(found) == limit:
             tell(f"There may be more: --before {found[-1].key}")
 

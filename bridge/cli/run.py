@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from bridge.cli.mending import Reason, check_reason_given, with_bridge
 from bridge.cli.opened import open_store, pick
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import local_time, print_documents, print_facts, print_heading, print_table, tell
+from bridge.cli.output import print_documents, print_facts, print_heading, print_table, tell
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import Actor
 from bridge.flow.runs import stop_run
@@ -40,7 +40,12 @@ def list_(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
             (d["key"], d["at"], d["what"], d["state"], d["by"], d["done"], d["failed"], d["waiting"])
             for d in found
         ]
-        print_table(("key", "begun", "what", "state", "by", "done", "not done", "to do"), rows, fold="by")
+        print_table(
+            ("key", "begun", "what", "state", "by", "done", "not done", "to do"),
+            rows,
+            fold="by",
+            zone=opened.zone,
+        )
 
 
 @app.command("show")
@@ -51,16 +56,16 @@ def show(id: Id, config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """
     with open_store(config) as opened:
 
-        def read(tx: Connection) -> tuple[dict[str, Any], list[dict[str, str]], MendRun]:
+        def read(tx: Connection) -> tuple[dict[str, Any], list[dict[str, str]]]:
             run = _find(tx, id)
             items = items_of(tx, run.key, ItemOutcome.FAILED, limit=MOST_SHOWN)
-            return _document(tx, run), [{"exchange": i.exchange, "why": i.why or ""} for i in items], run
+            return _document(tx, run), [{"exchange": i.exchange, "why": i.why or ""} for i in items]
 
-        document, failed, run = opened.store.read_sync(read)
+        document, failed = opened.store.read_sync(read)
         if json:
             print_documents([document | {"notDone": failed}])
             return
-        print_facts(document | {"at": local_time(run.at, opened.zone)})
+        print_facts(document, zone=opened.zone)
         print_heading("Not done")
         print_table(("exchange", "why"), [(one["exchange"], one["why"]) for one in failed], fold="why")
 

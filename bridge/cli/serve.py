@@ -11,7 +11,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ from aiohttp import web
 
 from bridge.cli.assemble import assemble
 from bridge.cli.console import console_tls, make_console
+from bridge.cli.options import DEFAULT_CONFIG, Config
 from bridge.cli.ports import privilege_hint
 from bridge.cli.store_keys import load_master_keys
 from bridge.cli.temporary import own_temporary_folder
@@ -79,7 +79,7 @@ class Sockets:
 
 
 def serve(
-    config: Annotated[Path, typer.Option("--config", envvar="BRIDGE_CONFIG", help="Settings file (TOML).")],
+    config: Config = DEFAULT_CONFIG,
     workers: Annotated[
         int, typer.Option("--workers", min=1, max=64, help="Processes that share the ports and the work.")
     ] = 1,

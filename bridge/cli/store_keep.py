@@ -15,7 +15,7 @@ import typer
 from bridge.cli.assemble import utc_now
 from bridge.cli.opened import Opened, open_store
 from bridge.cli.options import DEFAULT_CONFIG, Config, Json
-from bridge.cli.output import local_time, print_documents, print_facts, print_table, tell
+from bridge.cli.output import print_documents, print_facts, print_table, tell
 from bridge.cli.progress import progress, tracked
 from bridge.cli.store_log import check_heads, head_in, lost_of, read_log
 from bridge.flow.agreements import load_agreements
@@ -31,6 +31,7 @@ from bridge.store.retention import Due, count_kept, find_due
 from bridge.store.rows import Content, PurgeRun
 from bridge.store.sealing import FRESH, Sealer
 from bridge.store.unit import Store
+from bridge.web.console.views import utc_text
 
 COLUMNS = ("content", "type", "exchanges", "items", "octets")
 
@@ -126,26 +127,26 @@ def purged(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
         for run in runs:
             for total in opened.store.read_sync(partial(totals_of, run=run.key)):
                 amount = (total.content, total.title, total.exchanges, total.items, total.octets)
-                rows.append((local_time(run.at, opened.zone), run.by, run.reason, *amount))
+                rows.append((utc_text(run.at), run.by, run.reason, *amount))
     columns = ("time", "by", "reason", *COLUMNS)
     if json:
         print_documents(dict(zip(columns, row, strict=True)) for row in rows)
     else:
-        print_table(columns, rows, fold="reason")
+        print_table(columns, rows, fold="reason", zone=opened.zone)
 
 
 def holds(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """List the legal holds, oldest first. Example: bridge store holds"""
     with open_store(config) as opened:
         rows = [
-            (hold.exchange, local_time(hold.at, opened.zone), hold.by, hold.reason)
+            (hold.exchange, utc_text(hold.at), hold.by, hold.reason)
             for hold in opened.store.read_sync(list_holds)
         ]
     columns = ("exchange", "time", "by", "reason")
     if json:
         print_documents(dict(zip(columns, row, strict=True)) for row in rows)
     else:
-        print_table(columns, rows, fold="reason")
+        print_table(columns, rows, fold="reason", zone=opened.zone)
 
 
 def rekey(

@@ -79,7 +79,8 @@ def _explain(path: Path, fault: ErrorDetails) -> str:
         return f"{path}: {place}: there is no such setting{hint}"
     if fault["type"] == "missing":
         return f"{path}: {place}: is missing"
-    return f"{path}: {place}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{path}: {place}: {text[0].lower()}{text[1:]}" if place else f"{path}: {text}"
 
 
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:

@@ -1,26 +1,6 @@
-"""A short description of an agreement, from which `cpa_create` drafts the CPA.
+"""A short description of an agreement in TOML, from which `cpa_create` drafts the CPA.
 
-In TOML:
-
-    profile = "osb-rm-s"
-    start = 2026-12-01T00:00:00Z
-    end = 2029-12-01T00:00:00Z
-    # cpa_id, retries = 8, retry_interval = "PT3H", persist_duration = "P1D", sync = false,
-    # ordered = false (MessageOrder, by bilateral agreement only),
-    # encryption_algorithm = "aes256-gcm" may be given as well
-
-    [[party]]                    # exactly two
-    name = "Gemeente Voorbeeld"
-    oin = "00000001123456789000"
-    role = "Melder"
-    endpoint = "https://ebms.voorbeeld.nl/ebms"
-    certificate = "-----BEGIN CERTIFICATE-----…"
-    # client_certificate, server_certificate, signing_certificate, encryption_certificate where they differ
-
-    [[action]]                   # at least one
-    service = "keten:melding:1"
-    action = "meld"
-    from = "Melder"              # the role of the sender; the other party receives
+Its keys, and an example with every one of them, stand in docs/partner.md under "Draft an agreement".
 """
 
 from __future__ import annotations
@@ -98,9 +78,9 @@ class CpaDescription:
 
 
 _CERTIFICATES = ("client_certificate", "server_certificate", "signing_certificate", "encryption_certificate")
-_PARTY_KEYS = ("name", "oin", "role", "endpoint", "certificate", *_CERTIFICATES)
-_ACTION_KEYS = ("service", "service_type", "action", "from")
-_KEYS = (
+PARTY_KEYS = ("name", "oin", "role", "endpoint", "certificate", *_CERTIFICATES)
+ACTION_KEYS = ("service", "service_type", "action", "from")
+KEYS = (
     "cpa_id",
     "profile",
     "start",
@@ -129,7 +109,7 @@ class _Reader:
         self.faults: list[str] = []
 
     def read(self, toml: Mapping[str, object]) -> CpaDescription:
-        self._known_keys(toml, _KEYS, "")
+        self._known_keys(toml, KEYS, "")
         read = [self._party(table, n) for n, table in enumerate(self._tables(toml, "party"), start=1)]
         parties = tuple(party for party in read if party is not None)
         actions = tuple(
@@ -143,7 +123,7 @@ class _Reader:
         ordered = self._ordered(toml, profile, sync=sync)
         retries = self._retries(toml)
         interval = self._span(toml, "retry_interval", timedelta(hours=3))
-        persist = self._span(toml, "persist_duration", timedelta(days=1))
+        persist = self._span(toml, "persist_duration", max(timedelta(days=1), interval * retries))
         algorithm = self._algorithm(toml)
         cpa_id = self._text(toml, "cpa_id", "", required=False)
         if len(read) != 2:
@@ -187,7 +167,7 @@ class _Reader:
 
     def _party(self, table: Mapping[str, object], number: int) -> PartyDescription | None:
         where = f"party {number}, "
-        self._known_keys(table, _PARTY_KEYS, where)
+        self._known_keys(table, PARTY_KEYS, where)
         party_id = PartyId(value=self._text(table, "oin", where), type=OIN_TYPE)
         if party_id.value and oin_in(party_id) is None:
             self.faults.append(
@@ -224,7 +204,7 @@ class _Reader:
 
     def _action(self, table: Mapping[str, object], number: int) -> ActionDescription:
         where = f"action {number}, "
-        self._known_keys(table, _ACTION_KEYS, where)
+        self._known_keys(table, ACTION_KEYS, where)
         scheme = self._text(table, "service_type", where, required=False) or SERVICE_TYPE
         return ActionDescription(
             service=Service(value=self._token(table, "service", where), type=scheme),

@@ -183,8 +183,10 @@ def _retrying(exchange: Exchange, terms: Terms, where: str) -> Iterator[Finding]
     if sender.reliability is None or sender.reliability.retries is None:
         text = "Retries and RetryInterval are not agreed; the bridge tries for five days (DK-94)."
         yield hint("retries-not-agreed", where, text)
-    if sender.persist_duration is not None and sender.persist_duration < terms.retry_span:
-        text = f"PersistDuration {sender.persist_duration} is shorter than all attempts: {terms.retry_span}."
+    last = terms.retry_interval * terms.retries
+    # Not one interval later: the best practice itself, 8 retries in 3 hours each, persists one day (DK-145).
+    if sender.persist_duration is not None and sender.persist_duration < last:
+        text = f"PersistDuration {sender.persist_duration} ends before the last attempt, which comes after {last}."
         yield warning("persist-duration", where, text)
     if terms.ordered:
         yield warning(

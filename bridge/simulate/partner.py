@@ -297,9 +297,13 @@ class Partner:
             received = [{**r.to_journal(), "copies": r.copies} for r in self.received]
             return {"received": received, "refused": self.refused}
 
+        async def arrived(count: int, within: float) -> list[Mapping[str, str]]:
+            found = await self.wait_received(count, within)
+            return [{"action": r.action, "conversation": r.conversation_id} for r in found]
+
         return {
             command.__name__: command
-            for command in (send, resend, acknowledged, use_bridge, misbehave, state)
+            for command in (send, resend, acknowledged, arrived, use_bridge, misbehave, state)
         }
 
 

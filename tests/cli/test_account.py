@@ -31,6 +31,8 @@ def test_odd_name_is_refused(shell: Any, store: Any, name: str) -> None:
 
 def test_unknown_role_is_wrong_use(shell: Any, store: Any) -> None:
     assert shell.run("account", "add", "anna", "--role", "king") == 2
+    assert "'king' is not one of" in shell.err
+    assert "Value error" not in shell.err
 
 
 @pytest.mark.parametrize("verb", [["reset"], ["close"], ["logout"], ["link"], ["role", "--role", "viewer"]])

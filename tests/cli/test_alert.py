@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -43,6 +44,24 @@ def test_a_test_tells_whether_a_channel_took_it(shell: Any, channels: None) -> N
     assert shell.run("alert", "test", "nobody") == 2
     assert shell.run("alert", "test") == 1
     assert "was not reached" in shell.out
+
+
+def test_a_test_stands_among_what_was_sent(shell: Any, channels: None) -> None:
+    shell.run("alert", "test", "dienst")
+    shell.run("alert", "list", "--json")
+    (sent,) = [line for line in shell.documents() if "delivery" in line]
+    assert (sent["channel"], sent["state"], sent["attempts"]) == ("dienst", "failed", 1)
+    assert "was not reached" in sent["reason"]
+
+
+def test_the_end_of_a_silence_is_told_in_the_zone_in_which_it_was_asked(
+    shell: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = ZoneInfo("Asia/Tokyo")
+    monkeypatch.setenv("BRIDGE__CONSOLE__TIMEZONE", str(zone))
+    asked = f"{(utc_now() + timedelta(hours=1)).astimezone(zone):%Y-%m-%dT%H:%M}"
+    shell.run("alert", "silence", "disk-low", "--until", asked, "--reason", "why")
+    assert f"Silent until {asked.replace('T', ' ')}:00 (Asia/Tokyo)" in shell.err
 
 
 def test_the_list_reads_well_without_alerts(shell: Any, store: Any) -> None:

@@ -103,6 +103,11 @@ def told(document: dict[str, Any], group: str, level: str = "error") -> str:
     return "\n".join(f"{f['where']}: {f['text']}" for f in found)
 
 
+def test_fault_of_the_settings_is_told_without_words_of_a_library(check: Check) -> None:
+    found = check(("[console]\n", '[console]\nhost = "0.0.0.0"\n'), code=1)
+    assert "console: plain HTTP is for loopback only" in told(found, "settings")
+
+
 def test_good_settings_have_no_errors(check: Check) -> None:
     found = check()
     assert (found["ok"], found["errors"], found["production"]) == (True, 0, False)
@@ -319,7 +324,7 @@ def test_store_that_is_out_of_date_is_found(check: Check, home: Path) -> None:
 
 
 def test_store_that_is_not_there_yet_is_no_error(check: Check) -> None:
-    assert "makes it" in told(check(), "store", "hint")
+    assert "run `bridge store upgrade`" in told(check(), "store", "hint")
 
 
 @pytest.mark.rule("DK-30")

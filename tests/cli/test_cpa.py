@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.ebms.cpa import read_cpa
+from bridge.ebms.cpa_description import (
+    ACTION_KEYS,
+    ENCRYPTION_ALGORITHMS,
+    KEYS,
+    PARTY_KEYS,
+    SERVICE_TYPE,
+    CpaDescription,
+)
+from bridge.ebms.durations import parse_duration
 from bridge.errors import ConfigError
 from bridge.flow.agreement_folder import write_file
 from bridge.ids import CpaId
@@ -259,6 +270,48 @@ def test_create_drafts_an_agreement_that_is_usable(
     assert judge.run("cpa", verb, str(description), "--out", str(out), "--json") == 0
     assert judge.documents()[0]["usable"] is True
     assert judge.run("cpa", "lint", str(out), "--own", OWN) == 0
+
+
+@pytest.mark.parametrize("change", ["", "retries = 20\n", 'retry_interval = "P1D"\n'])
+def test_draft_has_nothing_against_itself(judge: Any, description: Path, tmp_path: Path, change: str) -> None:
+    description.write_text(change + description.read_text(encoding="utf-8"), encoding="utf-8")
+    judge.run("cpa", "create", str(description), "--out", str(tmp_path / "out.xml"), "--json")
+    assert [f for f in judge.documents()[0]["findings"] if f["level"] != "hint"] == []
+
+
+PARTNER_GUIDE = Path(__file__).resolve().parents[2] / "docs" / "partner.md"
+
+
+@pytest.fixture
+def example(office: Any, tmp_path: Path) -> Path:
+    """The description of the guide, with the certificates that it names."""
+    text = PARTNER_GUIDE.read_text(encoding="utf-8").partition("<!-- every key -->\n```toml\n")[2]
+    for stem, name in (("partner", "politie"), ("own", "bridge")):
+        write(tmp_path / f"{name}.crt.pem", office.pki.credentials(stem).certificate.read_bytes())
+    return write(tmp_path / "example.toml", text.partition("```")[0].encode())
+
+
+def test_create_makes_the_agreement_of_the_guide(judge: Any, example: Path, tmp_path: Path) -> None:
+    assert judge.run("cpa", "create", str(example), "--out", str(tmp_path / "out.xml"), "--json") == 0
+    assert judge.documents()[0]["cpaId"] == "melding_politie_veiligthuis_1"
+
+
+def test_guide_shows_every_key_of_a_description(example: Path) -> None:
+    table = tomllib.loads(example.read_text(encoding="utf-8"))
+    assert set(table) == set(KEYS)
+    assert set(table["party"][0]) == set(PARTY_KEYS)
+    assert set(table["action"][0]) == set(ACTION_KEYS)
+
+
+def test_defaults_of_the_guide_are_those_of_the_program(example: Path) -> None:
+    defaults = {field.name: field.default for field in fields(CpaDescription)}
+    table = tomllib.loads(example.read_text(encoding="utf-8"))
+    assert table["retries"] == defaults["retries"]
+    assert parse_duration(table["retry_interval"]) == defaults["retry_interval"]
+    assert parse_duration(table["persist_duration"]) == defaults["persist_duration"]
+    assert (table["sync"], table["ordered"]) == (defaults["sync"], defaults["ordered"])
+    assert ENCRYPTION_ALGORITHMS[table["encryption_algorithm"]] == defaults["encryption_algorithm"]
+    assert table["action"][0]["service_type"] == SERVICE_TYPE
 
 
 def test_create_never_overwrites(judge: Any, description: Path, tmp_path: Path) -> None:

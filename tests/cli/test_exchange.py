@@ -62,6 +62,17 @@ def test_show_prints_the_timeline(shell: Any, seed: Any) -> None:
     assert "message_id=0@politie.example" in shell.out
 
 
+@pytest.mark.parametrize("what", [["show", "0@politie.example"], ["list"]])
+def test_times_are_of_one_zone_that_is_named_once(shell: Any, seed: Any, what: list[str]) -> None:
+    seed(0)
+    shell.run("exchange", *what)
+    assert "2026-11-23 21:53:27" in shell.out
+    assert "20:53:27" not in shell.out
+    assert shell.out.count("Europe/Amsterdam") == 1
+    shell.run("exchange", *what, "--json")
+    assert shell.documents()[0]["startedAt"] == "2026-11-23T20:53:27.123Z"
+
+
 def test_show_as_json_is_one_document_with_everything(shell: Any, seed: Any) -> None:
     key, message, event, _ = seed(0)
     shell.run("exchange", "show", key, "--json")

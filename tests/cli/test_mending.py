@@ -286,6 +286,29 @@ def test_hub_is_paused_like_a_partner_and_a_stranger_is_not(shell: Any, store: S
     assert "maintenance" in hub["sending"]
 
 
+def test_resuming_a_partner_that_is_not_paused_says_so_and_is_no_failure(shell: Any, store: Store) -> None:
+    assert shell.run("partner", "resume", POLICE.oin, "--reason", "they are back", "--json") == 0
+    assert "is not paused" in shell.err
+    assert shell.documents()[0]["done"] is False
+    shell.run("audit", "list", "--json")
+    assert shell.documents() == []
+
+
+def test_partner_of_half_a_name_is_told_what_is_wanted(shell: Any, store: Store) -> None:
+    assert shell.run("partner", "pause", POLICE.name.split()[0], "--reason", "new servers") == 1
+    assert "PartyId (OIN) or its whole name" in shell.err
+    assert f'did you mean "{POLICE.name}"' in shell.err
+
+
+def test_answer_does_not_come_with_what_stands_out_in_the_agreements(
+    shell: Any, store: Store, config: Path
+) -> None:
+    shell.run("check")
+    assert "port 443" in shell.out
+    shell.run("partner", "list")
+    assert "agreement.finding" not in shell.err
+
+
 def test_now_counts_what_needs_a_person(shell: Any, parked: tuple[Key, Key]) -> None:
     assert shell.run("now", "--json") == 0
     (document,) = shell.documents()

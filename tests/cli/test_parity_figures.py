@@ -51,7 +51,6 @@ def command(
     """Runs a command on the store that the console shows, at the same moment."""
     monkeypatch.setenv("BRIDGE__STORE__URL", f"sqlite:///{tmp_path / 'bridge.sqlite3'}")
     monkeypatch.setenv("BRIDGE__MAPPINGS__FOLDER", str(mappings))
-    monkeypatch.setattr("bridge.cli.now.utc_now", lambda: NOW)
     monkeypatch.setattr("bridge.cli.mending.assemble", partial(assemble, now=lambda: NOW))
     config = whole[1].parent / "bridge.toml"
 
@@ -138,6 +137,9 @@ async def test_what_waits_for_a_person_is_as_many_everywhere(
     shown = dict(re.findall(r'<h3><a href="/attention/(\w+)">.*?<strong>(\d+)', page, re.S))
     assert shown == {cause["cause"]: str(cause["count"]) for cause in causes}
     assert (now["needPerson"], now["causes"]) == (4, 2)
+    badge = re.search(r'id="waiting" data-n="(\d+)"', page)
+    assert badge is not None
+    assert int(badge[1]) == now["attention"] == now["needPerson"] + len(now["conditions"]) > 4
     assert sum(map(int, shown.values())) == now["needPerson"]
     summed = re.search(r'<p class="facts-line">[^<0-9]*(\d+)', page)
     assert summed is not None

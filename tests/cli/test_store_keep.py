@@ -181,11 +181,40 @@ def test_a_message_is_held_and_released(shell: Any, seed: Any, folder: Path) -> 
 def test_evidence_is_written_once_and_for_us_alone(shell: Any, seed: Any, folder: Path) -> None:
     seed(0)
     out = folder / "evidence.zip"
-    assert shell.run("message", "evidence", MESSAGE, "--out", str(out)) == 0
+    why = ("--reason", "request of the court")
+    assert shell.run("message", "evidence", MESSAGE, "--out", str(out), *why) == 0
     assert out.stat().st_mode & 0o077 == 0
     with zipfile.ZipFile(out) as archive:
         assert json.loads(archive.read("manifest.json"))["message"]["messageId"] == MESSAGE
-    assert shell.run("message", "evidence", MESSAGE, "--out", str(out)) == 2
+    assert shell.run("message", "evidence", MESSAGE, "--out", str(out), *why) == 2
+
+
+@pytest.mark.parametrize(
+    "reason", [(), ("--reason", " "), ("--reason", "999990342"), ("--reason", "x" * 501)]
+)
+def test_evidence_is_not_given_without_a_reason(
+    shell: Any, seed: Any, folder: Path, reason: tuple[str, ...]
+) -> None:
+    seed(0)
+    out = folder / "evidence.zip"
+    assert shell.run("message", "evidence", MESSAGE, "--out", str(out), *reason) == 2
+    assert not out.exists()
+    shell.run("audit", "list", "--json")
+    assert shell.documents() == []
+
+
+def test_who_exported_evidence_and_why_stands_in_the_audit_log(shell: Any, seed: Any, folder: Path) -> None:
+    seed(0)
+    shell.run(
+        "message", "evidence", MESSAGE, "--out", str(folder / "a.zip"), "--reason", "request of the court"
+    )
+    shell.run("audit", "list", "--json")
+    (line,) = shell.documents()
+    assert (line["action"], line["reason"], line["way"]) == (
+        "evidence.exported",
+        "request of the court",
+        "command",
+    )
 
 
 def test_a_store_is_encrypted_and_its_key_replaced(

@@ -148,7 +148,9 @@ async def _go_on(operator: Operator, browser: aiohttp.ClientSession) -> None:
     _check(operator)
     await _verified(operator)
     archive = str(scene.folder / "evidence.zip")
-    await operator.types("message", "evidence", f"{ORDERED}-0@partner", "--out", archive)
+    await operator.types(
+        "message", "evidence", f"{ORDERED}-0@partner", "--out", archive, "--reason", "a test"
+    )
 
 
 def _check(operator: Operator) -> None:

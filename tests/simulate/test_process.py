@@ -107,3 +107,22 @@ def test_settings_that_cannot_be_used_are_told(tmp_path: Path, text: str):
 
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert str(settings) in done.stderr
+
+
+def ask(port: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bridge.simulate", "ask", port, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_peer_that_runs_does_what_it_is_asked(tls, tmp_path: Path):
+    settings = write(tmp_path / "hub.json", HubSettings, HubSettings(tls=tls("hub"), control_port=0))
+    (tmp_path / "event.json").write_text("some text")
+    with running("hub", settings) as (_, ready):
+        port = ready["control"].split(":")[2].partition("/")[0]
+        told = ask(port, "publish", 'event={"id": "1", "source": "urn:x", "type": "a.b", "data": {}}')
+        assert (told.returncode, told.stderr) == (0, "")
+        assert [event["id"] for event in json.loads(ask(port, "stream").stdout)] == ["1"]
+        wrong = ask(port, "fail", f"kind=@{tmp_path / 'event.json'}")
+        assert (wrong.returncode, "some text" in wrong.stdout) == (1, True)
+        assert "'stream'" in ask(port, "nonsense").stdout
+    assert ask(port, "stream").returncode == 2

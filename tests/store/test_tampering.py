@@ -269,7 +269,8 @@ def test_evidence_whose_octets_were_changed_is_not_exported(
         kept.execute(statement)
     archive = tmp_path / "evidence.zip"
 
-    code = main(["message", "evidence", kept.key, "--out", str(archive), "--config", str(kept.config)])
+    export = ["message", "evidence", kept.key, "--out", str(archive), "--reason", "a test"]
+    code = main([*export, "--config", str(kept.config)])
 
     assert code == 1 and not archive.exists()
     assert "is damaged" in capsys.readouterr().err
