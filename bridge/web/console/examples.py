@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bridge.flow.causes import Cause
+from bridge.flow.exchange import live_messages
 from bridge.ids import Key
 from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.messages import MessageFilter, list_messages
@@ -53,5 +54,5 @@ def examples_of(tx: Connection, causes: Sequence[Cause]) -> Mapping[str, Example
 def _name(tx: Connection, exchange: Exchange) -> str:
     if exchange.subject:
         return exchange.subject
-    newest = list_messages(tx, MessageFilter(exchange=exchange.key), limit=SHOWN)
+    newest = live_messages(list_messages(tx, MessageFilter(exchange=exchange.key), limit=SHOWN))
     return newest[-1].message_id if newest else str(exchange.key)

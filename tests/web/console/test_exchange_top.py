@@ -10,9 +10,19 @@ from pydantic import ValidationError
 from bridge.cli.console import console_options
 from bridge.config import ContactSettings
 from bridge.demo import SAMPLE
+from bridge.flow.exchange import RESEND_OF
 from bridge.store.channels import HUB
+from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
-from bridge.store.rows import Direction, EventState, ExchangeState, MessageState, Role, StepOutcome
+from bridge.store.rows import (
+    Direction,
+    EventState,
+    ExchangeDirection,
+    ExchangeState,
+    MessageState,
+    Role,
+    StepOutcome,
+)
 from bridge.web.console.offers import advised_for, is_mended
 from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.turn import Turn
@@ -110,6 +120,45 @@ def test_integrator_is_called_about_a_code_and_nobody_about_a_strange_source() -
     assert side_to_call("source", Turn.OPERATOR) is None
     assert side_to_call("unacknowledged", Turn.OPERATOR) is Whom.PARTNER
     assert side_to_call("unknown", Turn.HUB) is Whom.HUB
+
+
+def resent(seeder: Any) -> tuple[Any, Any, Any]:
+    """A message that failed, was sent as a new one, and failed again."""
+    reason = "no acknowledgment came in 3 attempts before TimeToLive"
+    exchange = seeder.exchange(
+        state=ExchangeState.ATTENTION, reason=reason, direction=ExchangeDirection.TO_PARTNER
+    )
+    failed: dict[str, Any] = {"direction": Direction.OUT, "state": MessageState.EXPIRED, "attempts": 3}
+    first = seeder.message(exchange, message_id="first@bridge.example", **failed)
+    again = {RESEND_OF: first.message_id}
+    return (
+        exchange,
+        first,
+        seeder.message(exchange, message_id="second@bridge.example", values=again, **failed),
+    )
+
+
+@pytest.mark.parametrize("page", ["/exchanges/{}", "/", "/attention"])
+async def test_after_a_resend_the_newest_message_is_to_pass_on(browser: Any, seeder: Any, page: str) -> None:
+    exchange, first, second = resent(seeder)
+    said = (await browser.get(page.format(exchange.key))).partition('id="timeline-title"')[0]
+    told = re.findall(r"<dt>([^<]*MessageId)</dt>\s*<dd><code>([^/]+)</code>", said.replace("<wbr>", ""))
+    assert told == [("MessageId", second.message_id), ("Vorig MessageId", first.message_id)]
+
+
+async def test_after_offering_again_the_newest_event_is_to_pass_on(browser: Any, seeder: Any) -> None:
+    exchange = rejected(seeder)
+    (first,) = seeder.store.read_sync(lambda tx: list_events(tx, EventFilter(exchange=exchange.key)))
+    second = seeder.event(
+        exchange, state=EventState.ERROR, id="6f1c8f0a-0000-4000-8000-00000000ffff", causation_id=first.id
+    )
+    top = (await browser.get(f"/exchanges/{exchange.key}")).partition('id="timeline-title"')[0]
+    top = top.replace("<wbr>", "")
+    assert (
+        top.index(f"<code>{second.id}</code>")
+        < top.index("Vorig event-id")
+        < top.index(f"<code>{first.id}</code>")
+    )
 
 
 async def test_ids_to_pass_on_stand_on_top(browser: Any, seeder: Any) -> None:
