@@ -61,6 +61,7 @@ def now_document(found: Overview, held: Sequence[Alert], channels: Sequence[Chan
         "needPerson": sum(cause.count for cause in found.causes),
         "causes": len(found.causes),
         "jobsReady": found.ready_jobs,
+        "jobsRoutine": found.routine_jobs,
         "slow": found.slow,
         "slowAfterMinutes": int(SLOW / timedelta(minutes=1)),
         "flows": [_flow(flow) for flow in found.flows],
