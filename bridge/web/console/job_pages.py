@@ -8,11 +8,13 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import Connection
 
+from bridge.flow.exchange import POST_ANSWER
 from bridge.flow.mend import exchange_of
 from bridge.ids import Key
 from bridge.store.channels import HUB, list_channels
 from bridge.store.jobs import Among, JobFilter, count_ready_for, is_standing, list_jobs, ready_for
-from bridge.store.rows import Channel, Job, JobState
+from bridge.store.messages import get_message
+from bridge.store.rows import Channel, Job, JobState, NoSuchRow
 from bridge.web.console.attention import MOST_BEHIND
 from bridge.web.console.filters import may_be_bsn, read_job_key
 from bridge.web.console.render import lens_of, page
@@ -31,11 +33,12 @@ JOBS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """A page of jobs, each with the exchange that it is about. `behind` is how many wait for the endpoint asked for."""
+    """A page of jobs, each with the exchange that it is about and whom it goes to."""
 
-    jobs: tuple[tuple[Job, Key | None], ...]
+    jobs: tuple[tuple[Job, Key | None, str], ...]
     channels: Mapping[str, Channel]
     behind: int = 0
+    """How many wait for the endpoint that was asked for."""
 
 
 async def show_jobs(request: web.Request) -> web.Response:
@@ -53,7 +56,7 @@ async def show_jobs(request: web.Request) -> web.Response:
             wanted, among = JobFilter(state=JOBS[state][0]), JOBS[state][1]
             jobs = list_jobs(tx, wanted, among=among, before=before, limit=PAGE_SIZE + 1)
         return _Found(
-            jobs=tuple((job, exchange_of(tx, job)) for job in jobs),
+            jobs=tuple((job, exchange_of(tx, job), _receiver(tx, job)) for job in jobs),
             channels={channel.endpoint: channel for channel in list_channels(tx)},
             behind=count_ready_for(tx, endpoint, most=MOST_BEHIND) if endpoint else 0,
         )
@@ -76,8 +79,23 @@ async def show_jobs(request: web.Request) -> web.Response:
     )
 
 
+def _receiver(tx: Connection, job: Job) -> str:
+    """The endpoint of a job; an answer has none of its own, and goes to the sender of what it answers."""
+    if job.endpoint is None and job.kind == POST_ANSWER:
+        try:
+            return get_message(tx, job.subject_key).from_party
+        except NoSuchRow:
+            return ""
+    return job.endpoint or ""
+
+
 def _job(
-    job: Job, exchange: Key | None, channels: Mapping[str, Channel], lens: Lens, now: datetime
+    job: Job,
+    exchange: Key | None,
+    receiver: str,
+    channels: Mapping[str, Channel],
+    lens: Lens,
+    now: datetime,
 ) -> dict[str, Any]:
     channel = channels.get(job.endpoint or "")
     return {
@@ -85,13 +103,22 @@ def _job(
         # What is there once for all time and comes back by itself: no sign that anything is stuck.
         "routine": is_standing(job) and job.state is not JobState.DEAD,
         "exchange": exchange,
-        "to": "" if job.endpoint is None else _endpoint(job.endpoint, lens),
+        "to": _endpoint(receiver, lens) if receiver else "",
         "paused": channel is not None and channel.paused,
+        "held": _held_by(job, channel, now),
         "due": lens.moment(job.due),
         "at": lens.moment(job.at),
         "until": lens.moment(job.lease_until) if job.lease_until else None,
         "actions": _actions(job, now),
     }
+
+
+def _held_by(job: Job, channel: Channel | None, now: datetime) -> Channel | None:
+    """The endpoint in trouble that a job waits for though its time has come."""
+    if channel is None or not channel.failures or job.state is not JobState.READY:
+        return None
+    taken = job.lease_until is not None and job.lease_until > now
+    return channel if job.due <= now and not taken else None
 
 
 def _endpoint(endpoint: str, lens: Lens) -> str:

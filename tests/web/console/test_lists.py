@@ -15,13 +15,14 @@ import pytest
 from sqlalchemy import Connection
 
 from bridge.cli.now import now_document
+from bridge.flow.exchange import POST_ANSWER
 from bridge.flow.pull import SUBSCRIPTION
 from bridge.ids import Key, MessageId
 from bridge.store.access import add_access
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.channels import HUB, note_failure, pause
 from bridge.store.doors import note_turned_away
-from bridge.store.jobs import add_job, add_standing_job, claim_jobs, get_job, retry_job
+from bridge.store.jobs import add_job, add_standing_job, bury_job, claim_jobs, get_job, retry_job
 from bridge.store.rows import Access, AccessOutcome, Role, TurnedAway
 from bridge.web.console.overview import find_overview
 from tests.web.console.conftest import NOW, START
@@ -253,6 +254,36 @@ async def test_routine_work_of_an_empty_bridge_is_not_told_as_work_that_is_ready
     found = store.read_sync(lambda tx: find_overview(tx, now=NOW))
     document = now_document(found, (), ())
     assert (document["jobsReady"], document["jobsRoutine"]) == (0, 3)
+
+
+async def test_job_whose_time_has_come_says_that_a_failing_endpoint_holds_it(
+    browser: Any, seeder: Any, store: Any
+) -> None:
+    def work(tx: Connection) -> None:
+        for _ in range(3):
+            note_failure(tx, HUB, reason="status 503", at=NOW)
+        for hours in (-1, 1):
+            due = NOW + timedelta(hours=hours)
+            key = seeder.keys(due)
+            add_job(tx, key=key, kind="publish", subject_key=Key("x"), due=due, at=NOW, endpoint=HUB)
+
+    store.write_sync(work)
+    early, overdue = (await browser.get("/jobs?state=ready")).split("<code>publish</code>")[1:]
+    assert "wacht op" not in early
+    assert "wacht op een bestemming in storing (3 pogingen op rij mislukt)" in overdue
+    assert '<a href="/partners#p-hub">' in overdue
+
+
+async def test_answer_that_was_given_up_names_its_receiver(browser: Any, seeder: Any, store: Any) -> None:
+    message = seeder.message(seeder.exchange())
+
+    def work(tx: Connection) -> None:
+        add_job(tx, key=seeder.keys(NOW), kind=POST_ANSWER, subject_key=message.key, due=NOW, at=NOW)
+        (job,) = claim_jobs(tx, now=NOW, worker="w", lease=timedelta(minutes=1), limit=1)
+        bury_job(tx, job, reason="HTTP 500", at=NOW)
+
+    store.write_sync(work)
+    assert 'data-label="Naar">Politie Eenheid Oost</td>' in await browser.get("/jobs")
 
 
 async def test_certificate_of_a_partner_leads_to_its_agreement(browser: Any, bridge: Any) -> None:
