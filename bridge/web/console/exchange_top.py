@@ -7,7 +7,7 @@ from bridge.flow.exchange import RESEND_OF, live_events, live_messages
 from bridge.store.channels import HUB
 from bridge.store.rows import Event, ExchangeState, Message, Step
 from bridge.web.console.dossier import Dossier
-from bridge.web.console.offers import Offers, offers_of
+from bridge.web.console.offers import Offers, offers_of, without_use
 from bridge.web.console.stall import Stall
 from bridge.web.console.turn import STOPPED_EVENTS, STOPPED_MESSAGES, reason_key, whose_turn
 from bridge.web.console.views import Fact, Lens, Moment
@@ -31,20 +31,33 @@ class Top:
     """What to name when calling."""
     offers: Offers
     done: Done | None
+    hindrance: str = ""
+    """Why trying again would not help now, as it was recorded."""
 
 
 def top_of(
-    dossier: Dossier, lens: Lens, *, stall: Stall | None, refusable: bool, done: str, reader: str
+    dossier: Dossier,
+    lens: Lens,
+    *,
+    stall: Stall | None,
+    refusable: bool,
+    hindrance: str,
+    done: str,
+    reader: str,
 ) -> Top:
-    """`done` is the number of a step as it stands in the address; shown only when `reader` took that step."""
+    """`hindrance`: why trying again would not help now.
+
+    `done` is the number of a step as it stands in the address; shown only when `reader` took that step."""
     exchange = dossier.exchange
     messages = tuple(file.message for file in dossier.messages)
     reason = reason_key(exchange, messages, dossier.events)
+    offers = offers_of(exchange, messages, dossier.events, reason=reason, refusable=refusable)
     side = _side(dossier, messages, reason, stall)
     return Top(
         whom=lens.whom(side, exchange.partner),
         ids=ids_to_name(exchange.subject, messages, dossier.events, lens),
-        offers=offers_of(exchange, messages, dossier.events, reason=reason, refusable=refusable),
+        offers=without_use(offers) if hindrance else offers,
+        hindrance=hindrance if offers.advised and offers.advised.name != "resolve" else "",
         done=_done(dossier.steps, lens, done, reader),
     )
 

@@ -11,7 +11,7 @@ from bridge.cli.console import console_options
 from bridge.config import ContactSettings
 from bridge.demo import SAMPLE
 from bridge.flow.exchange import RESEND_OF
-from bridge.store.channels import HUB
+from bridge.store.channels import HUB, note_failure
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
 from bridge.store.rows import (
@@ -28,7 +28,7 @@ from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.turn import Turn
 from bridge.web.console.whom import INTEGRATOR, side_to_call
 from bridge.web.console.whom import Side as Whom
-from tests.web.console.conftest import POLICE
+from tests.web.console.conftest import NOW, POLICE
 
 # A telephone number of which some digits look like a BSN: it is of somebody at work, and is shown.
 DESK = ContactSettings(
@@ -303,6 +303,42 @@ async def test_who_has_a_cause_is_not_asked_to_take_it(browser: Any, seeder: Any
     page = await browser.get(link[1])
     assert "Ik pak dit op" not in page
     assert "Ik laat dit los" in page
+
+
+async def test_what_could_not_work_now_is_no_main_button(browser: Any, seeder: Any) -> None:
+    exchange = seeder.exchange(state=ExchangeState.ATTENTION, reason="M903 at rol[1]: not one of 1, 2")
+    seeder.message(exchange, state=MessageState.PARKED, mapping=None, content=b"<strange/>")
+    page = await browser.get(f"/exchanges/{exchange.key}")
+    assert buttons(page) == []
+    assert "Opnieuw proberen helpt nu niet" in page
+    assert 'class="button quiet" href="/mend/replay/' in page
+
+
+async def test_integrator_is_offered_to_look_and_nothing_that_he_may_not_do(enter: Any, seeder: Any) -> None:
+    integrator = await enter(Role.INTEGRATOR)
+    exchange = seeder.exchange(state=ExchangeState.ATTENTION, reason="M903 at rol[1]: not one of 1, 2")
+    seeder.message(exchange, state=MessageState.PARKED, mapping=None, content=SAMPLE.read_bytes())
+    page = await integrator.get(f"/exchanges/{exchange.key}")
+    assert buttons(page) == []
+    assert set(re.findall(r'href="/mend/([\w-]+)/', page)) == {"replay"}
+    assert "Bekijk wat herspelen zou doen" in page
+    link = re.search(r'href="(/attention/\w+)"', await integrator.get("/attention"))
+    assert link
+    cause = await integrator.get(link[1])
+    assert (f'action="{link[1]}/mend"' in cause, f'action="{link[1]}/settle"' in cause) == (True, False)
+
+
+async def test_viewer_is_told_what_is_the_operator_s_to_do(enter: Any, seeder: Any, store: Any) -> None:
+    rejected(seeder)
+    store.write_sync(lambda tx: note_failure(tx, HUB, reason="status 503", at=NOW))
+    viewer = await enter(Role.VIEWER)
+    now = await viewer.get("/")
+    assert "Advies aan de operator: Bel de hub." in now
+    link = re.search(r'href="(/attention/\w+)"', now)
+    assert link
+    for page in ("/", "/attention", link[1]):
+        told = re.sub(r"<[^>]*>", " ", await viewer.get(page))
+        assert re.findall(r"\b(?:u|U|uw)\b", told) == [], page
 
 
 async def test_viewer_sees_no_buttons(enter: Any, seeder: Any) -> None:
