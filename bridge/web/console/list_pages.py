@@ -7,8 +7,9 @@ from aiohttp import web
 from bridge.ids import Key
 from bridge.store.access import AccessFilter, list_accesses
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.rows import Access, AccessOutcome, Audit
+from bridge.store.rows import Access, AccessOutcome
 from bridge.web.console.accounts import audit
+from bridge.web.console.audit_views import AuditView, audit_view
 from bridge.web.console.exports import (
     ACCESS_EXPORTED,
     AUDIT_EXPORTED,
@@ -34,14 +35,17 @@ AUDIT_NAMES = ("who", "action", "target", "since", "until")
 async def show_audit(request: web.Request) -> web.Response:
     wanted, values, problem = _audit_filter(request)
     before, lens = _before(request), lens_of(request)
-    lines: tuple[Audit, ...] = ()
+    lines: list[AuditView] = []
     if not problem:
         lines = await request.app[STORE].read(
-            lambda tx: list_audit(tx, wanted, before=before, limit=PAGE_SIZE + 1)
+            lambda tx: [
+                audit_view(tx, line, lens)
+                for line in list_audit(tx, wanted, before=before, limit=PAGE_SIZE + 1)
+            ]
         )
     query = {name: text for name, text in values.items() if text}
     path = request.rel_url.with_query(query)
-    last = lines[PAGE_SIZE - 1].key if len(lines) > PAGE_SIZE else None
+    last = lines[PAGE_SIZE - 1].line.key if len(lines) > PAGE_SIZE else None
     return page(
         request,
         "audit.html",
@@ -49,7 +53,7 @@ async def show_audit(request: web.Request) -> web.Response:
         page="audit",
         values=values,
         problem=problem,
-        lines=[{"line": line, "at": lens.moment(line.at)} for line in lines[:PAGE_SIZE]],
+        lines=lines[:PAGE_SIZE],
         older=str(path.update_query(before=last)) if last else "",
         export=str(path.with_path("/audit.csv").with_query(query)),
         export_json=str(path.with_path("/audit.jsonl").with_query(query)),

@@ -11,7 +11,7 @@ from bridge.cli.console import console_options
 from bridge.config import ContactSettings
 from bridge.demo import SAMPLE
 from bridge.flow.exchange import RESEND_OF
-from bridge.store.channels import HUB, note_failure
+from bridge.store.channels import HUB, note_failure, pause
 from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
 from bridge.store.rows import (
@@ -159,6 +159,21 @@ async def test_after_offering_again_the_newest_event_is_to_pass_on(browser: Any,
         < top.index("Vorig event-id")
         < top.index(f"<code>{first.id}</code>")
     )
+
+
+@pytest.mark.parametrize("held", [pause, None])
+async def test_what_waits_for_an_endpoint_has_ids_to_pass_on_too(
+    browser: Any, seeder: Any, store: Any, held: Any
+) -> None:
+    exchange = seeder.exchange()
+    event = seeder.event(exchange, state=EventState.CREATED)
+    if held:
+        store.write_sync(lambda tx: pause(tx, HUB, by="anna", reason="test", at=NOW))
+    else:
+        store.write_sync(lambda tx: note_failure(tx, HUB, reason="status 503", at=NOW))
+    top = (await browser.get(f"/exchanges/{exchange.key}")).partition('id="timeline-title"')[0]
+    assert "Waar wacht dit op?" in top
+    assert f"<code>{event.id}</code>" in top.partition("Om door te geven")[2]
 
 
 async def test_ids_to_pass_on_stand_on_top(browser: Any, seeder: Any) -> None:

@@ -286,6 +286,22 @@ async def test_answer_that_was_given_up_names_its_receiver(browser: Any, seeder:
     assert 'data-label="Naar">Politie Eenheid Oost</td>' in await browser.get("/jobs")
 
 
+async def test_sending_our_answer_again_is_called_so_on_its_page_too(
+    browser: Any, seeder: Any, store: Any
+) -> None:
+    message = seeder.message(seeder.exchange())
+
+    def work(tx: Connection) -> None:
+        add_job(tx, key=seeder.keys(NOW), kind=POST_ANSWER, subject_key=message.key, due=NOW, at=NOW)
+        (job,) = claim_jobs(tx, now=NOW, worker="w", lease=timedelta(minutes=1), limit=1)
+        bury_job(tx, job, reason="HTTP 500", at=NOW)
+
+    store.write_sync(work)
+    exchange = await browser.get(f"/exchanges/{message.exchange}")
+    (path, name) = re.findall(r'href="(/mend/revive/[^"]*)">([^<…]*)…', exchange)[0]
+    assert f"<h1>{name}</h1>" in await browser.get(path)
+
+
 async def test_certificate_of_a_partner_leads_to_its_agreement(browser: Any, bridge: Any) -> None:
     cpa = bridge.agreements.agreements[0].cpa_id
     assert f'<a href="/agreements/{cpa}">' in await browser.get("/certificates")
