@@ -93,6 +93,7 @@ def now_document(
         "needPerson": exchanges,
         "causes": len(found.causes),
         "jobsReady": found.ready_jobs,
+        "jobsRoutine": found.routine_jobs,
         "slow": found.slow,
         "slowAfterMinutes": int(SLOW / timedelta(minutes=1)),
         "flows": [_flow(flow) for flow in found.flows],

@@ -148,12 +148,12 @@ async def _without_agreement(bridge: Bridge, job: Job, row: MessageRow) -> None:
 
 async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | None:
     row, number = outgoing.row, outgoing.row.attempts + 1
-    now = bridge.now()
+    now, under_way = bridge.now(), f"attempt {number} is under way"
 
     def before(tx: Connection) -> None:
         renew_lease(tx, job, now=now, lease=bridge.settings.worker.lease)
         count_attempt(tx, row.key)
-        set_message_state(tx, row.key, MessageState.WAITING, at=now, reason=f"attempt {number} is under way")
+        set_message_state(tx, row.key, MessageState.WAITING, at=now, reason=under_way)
         add_step(
             tx,
             exchange=row.exchange,
@@ -191,7 +191,8 @@ async def _attempt(bridge: Bridge, job: Job, outgoing: _Outgoing) -> Contact | N
             contact = Unreached(reason=f"HTTP {answer.status}")
         result = read
     step = sending.after_attempt(outgoing.state(number), result, now=bridge.now())
-    await _carry_out(bridge, job, row, step, told=sending.told_by(result))
+    # As it is stored by now: what came of this attempt is told, also when the former one ended alike.
+    await _carry_out(bridge, job, replace(row, reason=under_way), step, told=sending.told_by(result))
     return contact
 
 

@@ -5,7 +5,7 @@ Places laid over the structure, what reading asks for, what composing can fill, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bridge.mapping.model import MissingKind
 from bridge.mapping.program import Group, Place, Row
@@ -129,7 +129,11 @@ def _need(row: Row, needed: set[int]) -> None:
 
 def strictest(standard: Standard) -> str:
     """The class of a value that may come from anywhere in the message."""
-    return max(standard.privacy, key=lambda name: _strictness(standard, name))
+    return strictest_of(standard, standard.privacy)
+
+
+def strictest_of(standard: Standard, names: Iterable[str]) -> str:
+    return max(names, key=lambda name: _strictness(standard, name))
 
 
 def _strictness(standard: Standard, name: str) -> tuple[bool, int]:

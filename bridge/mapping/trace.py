@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.mapping.context import Finding, Json, TraceLine
+from bridge.mapping.plan import strictest_of
 from bridge.mapping.program import Program, Row, Scope
 from bridge.mapping.types import Kind
 
@@ -49,7 +50,7 @@ def _walk(tracing: _Tracing, scope: Scope, above: str) -> None:
                 place=row.path if way.from_place or writing else way.source,
                 line=scope.lines.get(row.id),
                 function=" | ".join(str(step) for step in way.steps) or ("calc" if way.getter else "text"),
-                value=_told(row, value, scope),
+                value=_told(tracing, row, value, scope),
                 outputs=_outputs(row, above, writing),
                 faults=faults,
                 allowed=_allowed(tracing.program, row) if faults else (),
@@ -60,10 +61,10 @@ def _walk(tracing: _Tracing, scope: Scope, above: str) -> None:
             _walk(tracing, item, f"{above}{group.id}/{at}/")
 
 
-def _told(row: Row, value: Json, scope: Scope) -> str:
+def _told(tracing: _Tracing, row: Row, value: Json, scope: Scope) -> str:
     """Something that stands there and cannot be read is another thing than no value."""
     stands = row.id in scope.lines and row.id not in scope.forms
-    return UNUSABLE if value is None and stands else masked(row, value)
+    return UNUSABLE if value is None and stands else masked(_class_of(tracing, row), value)
 
 
 def _allowed(program: Program, row: Row) -> tuple[str, ...]:
@@ -81,13 +82,22 @@ def _outputs(row: Row, above: str, writing: bool) -> tuple[str, ...]:
     return ("resource/" + above + "/".join(row.resource),) if row.resource is not None else ()
 
 
-def masked(row: Row, value: Json) -> str:
-    """The value itself only when its place has no privacy class; else its form."""
+def _class_of(tracing: _Tracing, row: Row) -> str:
+    """Its privacy class; of what is calculated the strictest of what it comes from, also where an event may have it."""
+    way = row.write if tracing.writing else row.read
+    if row.privacy != "-" or way is None or way.getter is None:
+        return row.privacy
+    classes = {_class_of(tracing, used) for used in way.uses} - {"-"}
+    return strictest_of(tracing.program.standard, classes) if classes else "-"
+
+
+def masked(privacy: str, value: Json) -> str:
+    """The value itself only when it has no privacy class; else its form."""
     if value is None:
         return "(no value)"
-    if row.privacy == "-":
+    if privacy == "-":
         return str(value)
     if isinstance(value, str):
         kind = "digits" if value.isdigit() else "characters"
-        return f"({row.privacy}: {len(value)} {kind})"
-    return f"({row.privacy})"
+        return f"({privacy}: {len(value)} {kind})"
+    return f"({privacy})"

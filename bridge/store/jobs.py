@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -21,12 +21,15 @@ from bridge.errors import BridgeError
 from bridge.ids import Key
 from bridge.store import tables
 from bridge.store.channels import list_channels, standing_of
+from bridge.store.keys import first_key
 from bridge.store.query import add, add_unless_there, fetch, page, values_of
 from bridge.store.rows import Job, JobState, NoSuchRow
 
 _job = tables.job.c
 NOBODY: Mapping[str, int] = {}
 _LOOKED_AT = 1000
+_FIRST_KEY, _LAST_KEY = (first_key(datetime(year, 1, 1, tzinfo=UTC)) for year in (1971, 2200))
+"""Between these lie all keys that are made by time."""
 _columns = tuple(column for column in _job if column.name != "seq")
 
 
@@ -83,6 +86,11 @@ def add_standing_job(tx: Connection, *, key: Key, kind: str, endpoint: str | Non
     """A job that is there once for all processes and for ever; False when it is there already."""
     job = Job(key=key, kind=kind, subject_key=key, endpoint=endpoint, due=at, at=at)
     return add_unless_there(tx, tables.job, values_of(job), unique=("key",))
+
+
+def is_standing(job: Job) -> bool:
+    """Whether it is there once for ever, and comes back by itself."""
+    return job.subject_key == job.key
 
 
 def get_job(tx: Connection, key: Key) -> Job:
@@ -283,6 +291,23 @@ def count_ready_for(tx: Connection, endpoint: str, *, most: int) -> int:
     """How many jobs wait for an endpoint, counted up to `most`."""
     row = select(_job.seq).where(_job.endpoint == endpoint, _job.state == JobState.READY).limit(most)
     return len(tx.scalars(row).all())
+
+
+def ready_for(tx: Connection, endpoint: str, *, before: Key | None = None, most: int) -> tuple[Job, ...]:
+    """Those that `count_ready_for` counts, newest first."""
+    waiting = select(*_columns).where(_job.endpoint == endpoint, _job.state == JobState.READY).limit(most)
+    found = (job for job in fetch(tx, Job, waiting) if before is None or job.key < before)
+    return tuple(sorted(found, key=lambda job: job.key, reverse=True))
+
+
+def count_standing(tx: Connection) -> int:
+    """How many of the ready jobs are there for ever. Their keys lie outside those that are made by time, so that
+    no other job is read, however many there are."""
+    standing = _job.state == JobState.READY, _job.subject_key == _job.key
+    return sum(
+        tx.scalar(select(func.count()).where(*standing, outside)) or 0
+        for outside in (_job.key < _FIRST_KEY, _job.key > _LAST_KEY)
+    )
 
 
 def oldest_due(tx: Connection, now: datetime, kinds: Iterable[str]) -> Mapping[str, datetime]:

@@ -136,13 +136,6 @@ def newest_messages_of(
     return newest_of_each(tx, Message, tables.message, exchanges, most=most)
 
 
-def first_message_ids(tx: Connection, exchanges: Collection[Key]) -> dict[Key, MessageId]:
-    """Of each of a few exchanges the id of its first message, when it has one."""
-    row = tables.message.c
-    query = select(row.exchange, row.message_id).where(row.exchange.in_(exchanges)).order_by(row.key.desc())
-    return {Key(exchange): MessageId(id) for exchange, id in tx.execute(query)}
-
-
 def page_of_messages(wanted: MessageFilter, *, before: Key | None, limit: int) -> Select[Any]:
     """The query of `list_messages`."""
     equal = values_of(wanted)

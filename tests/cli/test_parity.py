@@ -19,6 +19,9 @@ ONLY_A_BROWSER = {
     ("GET", "/login/oidc"): "a command knows its user",
     ("GET", "/login/oidc/callback"): "a command knows its user",
     ("POST", "/login/oidc/logout"): "for the identity provider",
+    ("GET", "/agreements/check"): "leads to the page of the form",
+    ("GET", "/agreements/import"): "leads to the page of the form",
+    ("GET", "/mappings/check"): "leads to the page of the form",
     ("GET", "/rows"): "rows for a page that is open",
     ("GET", "/live"): "news for a page that is open",
 }

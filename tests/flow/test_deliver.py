@@ -16,7 +16,7 @@ from bridge.pki import Pki
 from bridge.simulate import Profile
 from bridge.simulate.envelope import read_envelope
 from bridge.store.rows import EvidenceKind, ExchangeState, MessageState
-from bridge.store.timeline import told_of
+from bridge.store.timeline import steps_of, told_of
 from tests.conftest import Clock
 from tests.flow.conftest import World, open_world
 from tests.flow.outgoing import send_out
@@ -71,6 +71,16 @@ async def test_the_attempts_come_at_zero_two_and_four_seconds_and_then_none(
         (message,) = world.messages()
         assert message.state is MessageState.EXPIRED
         assert [e.state for e in world.exchanges()] == [ExchangeState.ATTENTION]
+
+
+async def test_each_attempt_tells_what_came_of_it_also_when_all_ended_alike(world: World) -> None:
+    world.partner.misconduct.refused, world.partner.misconduct.status = 2, 503
+    await send_out(world)
+    for _ in range(2):
+        await world.work(seconds=30)
+    (exchange,) = world.exchanges()
+    tries = [step.what for step in world.bridge.store.read_sync(lambda tx: steps_of(tx, exchange.key))][-4:]
+    assert tries == ["message.sent", "message.waiting"] * 2
 
 
 @pytest.mark.rule("DK-93", "DK-96")

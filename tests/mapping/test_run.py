@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -363,6 +364,7 @@ def test_the_trace_tells_place_line_function_and_masks_what_is_personal(
     assert bsn.function == "bsn" and bsn.line is not None
     assert bsn.value == "(bsn: 9 digits)"
     assert trace["afzender"].value == "00000001999990019000"
+    assert re.fullmatch(r"\([\w-]+\)", trace["minderjarig"].value), "it says how old somebody is"
 
 
 # -- choosing the mapping

@@ -238,6 +238,8 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "tries_about": lambda m, tx: jobs.tries_about(tx, kind="publish", subject_keys=[m.key()]),
     "count_dead": lambda m, tx: jobs.count_dead(tx, without="signal"),
     "count_ready_for": lambda m, tx: jobs.count_ready_for(tx, "e", most=5),
+    "ready_for": lambda m, tx: jobs.ready_for(tx, "e", most=5),
+    "count_standing": lambda m, tx: jobs.count_standing(tx),
     "end_given_up": lambda m, tx: jobs.end_given_up(tx, kind="signal", subject_key=m.key(), at=m.now),
     "count_dead_by_sender": lambda m, tx: jobs.count_dead_by_sender(tx, kind="signal", most=5),
     "overdue_about": lambda m, tx: jobs.overdue_about(tx, kind="deliver", endpoint="e", now=m.now, limit=5),

@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -113,7 +114,7 @@ async def do_import(request: web.Request) -> web.Response:
             replaced=plan.replaces,
         )
     )
-    raise web.HTTPSeeOther("/agreements")
+    raise web.HTTPSeeOther(f"/agreements?{urlencode({'done': agreement.cpa_id, 'how': choice})}#done")
 
 
 def _import(bridge: Bridge, octets: bytes, choice: str, expected: str) -> Plan:
@@ -134,6 +135,7 @@ def _list(request: web.Request, *, problem: str, status: HTTPStatus) -> web.Resp
         status=status,
         page="partners",
         problem=problem,
+        done=_done(request),
         problems=bridge.problems.get("agreements", ()),
         most=MOST_OCTETS // 1024 // 1024,
         agreements=[
@@ -147,6 +149,13 @@ def _list(request: web.Request, *, problem: str, status: HTTPStatus) -> web.Resp
             for agreement in bridge.agreements.agreements
         ],
     )
+
+
+def _done(request: web.Request) -> dict[str, str] | None:
+    """What was just put in place, as the address says it; only of an agreement that is there."""
+    cpa, how = request.query.get("done", ""), request.query.get("how", "")
+    there = any(agreement.cpa_id == cpa for agreement in request.app[BRIDGE].agreements.agreements)
+    return {"cpa": cpa, "how": how} if there and how in CHOICES else None
 
 
 async def _check_page(

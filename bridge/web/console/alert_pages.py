@@ -25,6 +25,8 @@ from bridge.web.console.state import BRIDGE, NOW, STORE
 from bridge.web.console.views import Lens, Mark
 
 SHOWN = 30
+SAID = ("tested", "silenced", "unsilenced")
+"""What was just done, as it stands in the address after it."""
 MOST_CAUSES = 50
 
 _TONES = {DeliveryState.DELIVERED: "ok", DeliveryState.FAILED: "failed"}
@@ -46,6 +48,7 @@ async def silence(request: web.Request) -> web.Response:
     condition = await field(request, "condition")
     return await _done(
         request,
+        "silenced",
         alerts.silence(
             request.app[BRIDGE], condition, target or None, until=until, by=actor_of(request), reason=reason
         ),
@@ -57,22 +60,23 @@ async def unsilence(request: web.Request) -> web.Response:
     if key is None:
         raise web.HTTPNotFound
     reason = await field(request, "reason")
-    return await _done(
-        request, alerts.unsilence(request.app[BRIDGE], key, by=actor_of(request), reason=reason)
-    )
+    ending = alerts.unsilence(request.app[BRIDGE], key, by=actor_of(request), reason=reason)
+    return await _done(request, "unsilenced", ending)
 
 
 async def test_channel(request: web.Request) -> web.Response:
     name = request.match_info["channel"]
-    return await _done(request, alerts.test_channel(request.app[BRIDGE], name, by=actor_of(request)))
+    return await _done(
+        request, "tested", alerts.test_channel(request.app[BRIDGE], name, by=actor_of(request))
+    )
 
 
-async def _done(request: web.Request, work: Awaitable[object]) -> web.Response:
+async def _done(request: web.Request, said: str, work: Awaitable[object]) -> web.Response:
     try:
         await work
     except CannotMend as error:
         return await _alerts_page(request, problem=in_words(str(error), words_of(request)))
-    raise web.HTTPSeeOther("/alerts")
+    raise web.HTTPSeeOther(f"/alerts?done={said}#done")
 
 
 async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
@@ -86,6 +90,7 @@ async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
         "alerts.html",
         page="alerts",
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        done=request.query.get("done", "") if request.query.get("done") in SAID else "",
         problem=lens.words.find(problem) or problem,
         held=[
             _alert(alert, lens)

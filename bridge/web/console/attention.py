@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 
@@ -144,6 +145,8 @@ class ConditionView:
     """What the other side answered last, or why a person paused it; as it was recorded."""
     behind: int
     """Jobs that wait for this endpoint, counted up to `MOST_BEHIND`."""
+    behind_href: str = ""
+    """The list of exactly those."""
     lines: tuple[str, ...] = ()
     """What exactly, as it was recorded."""
     whom: Whom | None = None
@@ -183,6 +186,7 @@ def _condition(
         since=lens.moment(since) if since else None,
         said=one.said,
         behind=count_ready_for(tx, one.target, most=MOST_BEHIND) if of_endpoint else 0,
+        behind_href=f"/jobs?{urlencode({'endpoint': one.target})}" if of_endpoint else "",
         lines=tuple(lines),
         whom=_whom(one, lens),
     )

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from bridge.flow.causes import list_causes
 from bridge.flow.mend import CannotMend
-from bridge.flow.runs import MOST_AT_ONCE, plan_for, plan_run, put_down, start_run, stop_run, take_up
+from bridge.flow.runs import MOST_AT_ONCE, plan_run, put_down, start_run, stop_run, take_up
 from bridge.ids import Key
 from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.rows import ItemOutcome, MendRun, NoSuchRow, RunState, RunWhat
@@ -14,6 +14,7 @@ from bridge.store.runs import count_items, get_run, items_of, list_runs
 from bridge.web.console.attention import cause_views, condition_views
 from bridge.web.console.examples import examples_of
 from bridge.web.console.filters import read_key
+from bridge.web.console.hindrance import hindrance_of
 from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.offers import is_mended
@@ -123,7 +124,7 @@ async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
     (view,), exchanges = await store.read(
         lambda tx: (cause_views(tx, found, lens), exchanges_by_keys(tx, found[0].keys[:LIST]))
     )
-    hindrance = await _hindrance(request, found[0].keys[0])
+    hindrance = await hindrance_of(request, found[0].keys[0])
     return page(
         request,
         "cause.html",
@@ -134,17 +135,16 @@ async def _cause_page(request: web.Request, *, problem: str) -> web.Response:
         lines=[line_of(exchange, lens) for exchange in exchanges],
         problem=problem,
         most=min(MOST_AT_ONCE, view.count),
-        ways=[RunWhat.MEND, RunWhat.SETTLE] if is_mended(view.key) else [RunWhat.SETTLE, RunWhat.MEND],
+        ways=_ways(request, view.key),
         hindrance=hindrance,
     )
 
 
-async def _hindrance(request: web.Request, exchange: Key) -> str:
-    """Why trying this one again would not help now, as it was recorded; it is tried out, nothing is changed."""
-    if not visitor_of(request).may(Right.TRY):
-        return ""
-    plan = await plan_for(request.app[BRIDGE], (exchange,), RunWhat.MEND, by=actor_of(request))
-    return plan.impossible[0][1] if plan.impossible else ""
+def _ways(request: web.Request, reason: str) -> list[RunWhat]:
+    """What can be planned, the advised one first; who only looks what a replay would do is not offered settling."""
+    if not visitor_of(request).may(Right.MEND):
+        return [RunWhat.MEND]
+    return [RunWhat.MEND, RunWhat.SETTLE] if is_mended(reason) else [RunWhat.SETTLE, RunWhat.MEND]
 
 
 async def _name(request: web.Request, cause: str) -> str:

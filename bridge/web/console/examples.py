@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from bridge.flow.causes import Cause
+from bridge.flow.exchange import live_messages
 from bridge.ids import Key
 from bridge.store.exchanges import exchanges_by_keys
-from bridge.store.messages import first_message_ids
+from bridge.store.messages import newest_messages_of
 
 SHOWN = 3
 
@@ -38,7 +39,7 @@ def examples_of(tx: Connection, causes: Sequence[Cause]) -> Mapping[str, Example
     several = [cause for cause in causes if cause.count > 1]
     found = exchanges_by_keys(tx, [key for cause in several for key in cause.keys[:SHOWN]]) if several else ()
     bare = [exchange.key for exchange in found if not exchange.subject]
-    ids = first_message_ids(tx, bare) if bare else {}
+    ids = _ids_of(tx, bare) if bare else {}
     names = {one.key: one.subject or ids.get(one.key) or str(one.key) for one in found}
     return {
         cause.id: Examples(
@@ -47,3 +48,9 @@ def examples_of(tx: Connection, causes: Sequence[Cause]) -> Mapping[str, Example
         )
         for cause in several
     }
+
+
+def _ids_of(tx: Connection, exchanges: Sequence[Key]) -> Mapping[Key, str]:
+    """Of each exchange the id of its first message; of one that was sent anew, the newest."""
+    found = {key: live_messages(rows) for key, rows in newest_messages_of(tx, exchanges, most=SHOWN).items()}
+    return {key: rows[-1].message_id for key, rows in found.items() if rows}

@@ -1,6 +1,6 @@
 """How each partner and the hub fare, by what is known of them: nothing is called well that was not tried."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -60,8 +60,8 @@ def read_known(tx: Connection, lens: Lens) -> Known:
 def partner_fares(tx: Connection, party: str, channel: Channel | None, known: Known, lens: Lens) -> Fares:
     rows = list_messages(tx, MessageFilter(to_party=party, direction=Direction.OUT), limit=LOOKED_AT)
     tried = [row for row in rows if row.attempts or row.action in QUESTIONS]
-    last = next((row for row in tried if row.state not in (MessageState.CREATED, MessageState.WAITING)), None)
-    taken = next((row for row in tried if row.state in _TAKEN), None)
+    last = _last_told(tried)
+    taken = next((row for row in tried if row.state in _TAKEN and row.action not in QUESTIONS), None)
     marks = _channel_marks(channel, lens)
     words = lens.words
     if not marks and last is not None and last.state not in _TAKEN:
@@ -78,6 +78,15 @@ def partner_fares(tx: Connection, party: str, channel: Channel | None, known: Kn
         since=_since(party, channel, known, lens),
         taken=lens.moment(taken.changed_at) if taken else None,
     )
+
+
+def _last_told(tried: Sequence[Message]) -> Message | None:
+    """The newest that says how the partner fares: a test that failed, but no test makes up for a message that did."""
+    ended = [row for row in tried if row.state not in (MessageState.CREATED, MessageState.WAITING)]
+    message = next((row for row in ended if row.action not in QUESTIONS), None)
+    if message is not None and message.state not in _TAKEN:
+        return message
+    return next(iter(ended), None)
 
 
 def hub_fares(tx: Connection, channel: Channel | None, known: Known, lens: Lens) -> Fares:

@@ -1,21 +1,15 @@
-"""Plain lists: jobs, the audit log, certificates."""
+"""Plain lists: the audit log, the access log, certificates."""
 
-from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
-from sqlalchemy import Connection
 
-from bridge.flow.mend import exchange_of
-from bridge.flow.signal import ANSWERS
 from bridge.ids import Key
 from bridge.store.access import AccessFilter, list_accesses
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.channels import HUB, list_channels
-from bridge.store.jobs import Among, JobFilter, list_jobs
-from bridge.store.rows import Access, AccessOutcome, Audit, Job, JobState
+from bridge.store.rows import Access, AccessOutcome
 from bridge.web.console.accounts import audit
+from bridge.web.console.audit_views import AuditView, audit_view
 from bridge.web.console.exports import (
     ACCESS_EXPORTED,
     AUDIT_EXPORTED,
@@ -32,90 +26,26 @@ from bridge.web.console.overview import certificates_in_use
 from bridge.web.console.render import lens_of, page
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
-from bridge.web.console.views import Lens
 from bridge.web.console.visitor import visitor_of
 
 PAGE_SIZE = 50
 AUDIT_NAMES = ("who", "action", "target", "since", "until")
 
 
-JOBS = {
-    "dead": (JobState.DEAD, None),
-    "ready": (JobState.READY, None),
-    "retried": (JobState.READY, Among.RETRIED),
-    "leased": (JobState.READY, Among.LEASED),
-}
-"""The lists of the page of jobs, by what stands in its address."""
-
-
-async def show_jobs(request: web.Request) -> web.Response:
-    state = request.query.get("state", "dead")
-    if state not in JOBS:
-        raise web.HTTPBadRequest
-    wanted, among = JobFilter(state=JOBS[state][0]), JOBS[state][1]
-    before, lens, now = _before(request), lens_of(request), request.app[NOW]()
-
-    def find(tx: Connection) -> list[_Found]:
-        paused = {channel.endpoint for channel in list_channels(tx) if channel.paused}
-        jobs = list_jobs(tx, wanted, among=among, before=before, limit=PAGE_SIZE + 1)
-        return [(job, exchange_of(tx, job), job.endpoint in paused) for job in jobs]
-
-    found = await request.app[STORE].read(find)
-    shown = [_job(*one, lens, now) for one in found[:PAGE_SIZE]]
-    return page(
-        request,
-        "jobs.html",
-        page="jobs",
-        state=state,
-        states=list(JOBS),
-        jobs=[one for one in shown if not one["routine"]],
-        routine=[one for one in shown if one["routine"]],
-        older=f"/jobs?state={state}&before={found[PAGE_SIZE - 1][0].key}" if len(found) > PAGE_SIZE else "",
-    )
-
-
-_Found = tuple[Job, Key | None, bool]
-"""A job, the exchange that it is about, and whether whoever it goes to is paused."""
-
-
-def _job(job: Job, exchange: Key | None, paused: bool, lens: Lens, now: datetime) -> dict[str, Any]:
-    return {
-        "job": job,
-        # What is there once for all time and comes back by itself: no sign that anything is stuck.
-        "routine": job.subject_key == job.key and job.state is not JobState.DEAD,
-        "exchange": exchange,
-        "to": "" if job.endpoint is None else _endpoint(job.endpoint, lens),
-        "paused": paused,
-        "due": lens.moment(job.due),
-        "at": lens.moment(job.at),
-        "until": lens.moment(job.lease_until) if job.lease_until else None,
-        "actions": _actions(job, now),
-    }
-
-
-def _endpoint(endpoint: str, lens: Lens) -> str:
-    return lens.words("hub") if endpoint == HUB else lens.name(endpoint.removeprefix(ANSWERS))
-
-
-def _actions(job: Job, now: datetime) -> tuple[str, ...]:
-    """What can be done about a job now: names of `mend_pages.ACTIONS`."""
-    if job.state is JobState.DEAD:
-        return ("revive",)
-    held = job.lease_until is not None and job.lease_until > now
-    return ("hurry",) if job.due > now and not held else ()
-
-
 async def show_audit(request: web.Request) -> web.Response:
     wanted, values, problem = _audit_filter(request)
     before, lens = _before(request), lens_of(request)
-    lines: tuple[Audit, ...] = ()
+    lines: list[AuditView] = []
     if not problem:
         lines = await request.app[STORE].read(
-            lambda tx: list_audit(tx, wanted, before=before, limit=PAGE_SIZE + 1)
+            lambda tx: [
+                audit_view(tx, line, lens)
+                for line in list_audit(tx, wanted, before=before, limit=PAGE_SIZE + 1)
+            ]
         )
     query = {name: text for name, text in values.items() if text}
     path = request.rel_url.with_query(query)
-    last = lines[PAGE_SIZE - 1].key if len(lines) > PAGE_SIZE else None
+    last = lines[PAGE_SIZE - 1].line.key if len(lines) > PAGE_SIZE else None
     return page(
         request,
         "audit.html",
@@ -123,7 +53,7 @@ async def show_audit(request: web.Request) -> web.Response:
         page="audit",
         values=values,
         problem=problem,
-        lines=[{"line": line, "at": lens.moment(line.at)} for line in lines[:PAGE_SIZE]],
+        lines=lines[:PAGE_SIZE],
         older=str(path.update_query(before=last)) if last else "",
         export=str(path.with_path("/audit.csv").with_query(query)),
         export_json=str(path.with_path("/audit.jsonl").with_query(query)),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from bridge.flow import mend
 from bridge.flow.bridge import Bridge
+from bridge.flow.exchange import POST_ANSWER
 from bridge.flow.mend import Actor, CannotMend, ChangedMeanwhile, Effect, Mended
 from bridge.flow.refuse import refuse
 from bridge.ids import Key
@@ -118,6 +119,7 @@ async def _preview(request: web.Request, *, problem: str, status: int) -> web.Re
         status=status,
         page="attention",
         action=request.match_info["action"],
+        title=await _title(request, key),
         path=request.path,
         back=back,
         effects=effects,
@@ -125,6 +127,15 @@ async def _preview(request: web.Request, *, problem: str, status: int) -> web.Re
         problem=problem if not stopped else "",
         possible=not stopped and not any(effect.kind == "stops" for effect in effects),
     )
+
+
+async def _title(request: web.Request, key: Key) -> str:
+    """The key of the words by which the button to this page calls it."""
+    name = request.match_info["action"]
+    if name != "revive":
+        return f"do.{name}"
+    job = await request.app[STORE].read(lambda tx: get_job(tx, key))
+    return "notice.act.revive" if job.kind == POST_ANSWER else "do.revive"
 
 
 async def _asked(request: web.Request) -> tuple[Action, Key, str]:

@@ -120,7 +120,7 @@ async def _message_page(
     wrong = wrong_places(message.reason, lens.words) if message.state is MessageState.PARKED else {}
     may_see = visitor_of(request).may(Right.CONTENT)
     if may_see:
-        await _audit_opened(request, key)
+        await _audit_opened(request, key, unmasked=grants.until is not None)
     response = page(
         request,
         "message.html",
@@ -152,7 +152,7 @@ async def _event_page(
     tries = await request.app[STORE].read(lambda tx: tries_about(tx, kind=publish.KIND, subject_keys=[key]))
     may_see = visitor_of(request).may(Right.CONTENT)
     if may_see:
-        await _audit_opened(request, key)
+        await _audit_opened(request, key, unmasked=grants.until is not None)
     response = page(
         request,
         "event.html",
@@ -239,10 +239,12 @@ async def _reason(request: web.Request) -> str | None:
     return None if may_be_bsn(reason) else reason
 
 
-async def _audit_opened(request: web.Request, key: Key) -> None:
+async def _audit_opened(request: web.Request, key: Key, *, unmasked: bool) -> None:
+    """`unmasked`: the page shows what was unmasked a moment ago, of which there is a line of its own."""
+    action = "content.seen" if unmasked else "content.opened"
     by, now = actor_of(request), request.app[NOW]()
     await request.app[STORE].write(
-        lambda tx: audit(tx, who=by.name, role=by.role, action="content.opened", target=key, at=now)
+        lambda tx: audit(tx, who=by.name, role=by.role, action=action, target=key, at=now)
     )
 
 

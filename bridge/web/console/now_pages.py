@@ -61,6 +61,7 @@ async def show_now(request: web.Request) -> web.Response:
         conditions=[one for one in conditions if not one.urgent],
         untold=not bridge.settings.alerts.channels,
         ready_jobs=found.ready_jobs,
+        routine_jobs=found.routine_jobs,
         slow=found.slow,
         slow_href="/exchanges?" + urlencode({"state": "running", "until": _local(lens, now - SLOW)}),
         slow_minutes=int(SLOW.total_seconds() // 60),

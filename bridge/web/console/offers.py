@@ -62,6 +62,22 @@ def event_actions(event: Event, replaced: Collection[str] = ()) -> tuple[str, ..
     return _EVENT_ACTIONS.get((event.direction, event.state), ())
 
 
+TRIED = frozenset({"replay", "replay-again"})
+"""What somebody who mends nothing may look at: what it would change."""
+
+
+def may_be_offered(name: str, *, mends: bool, tries: bool) -> bool:
+    """Whether somebody who may mend, or only try, is offered this action."""
+    return mends or (tries and name in TRIED)
+
+
+def without_use(offers: Offers) -> Offers:
+    """Trying again would not help now: it stays possible, but nothing is advised."""
+    if offers.advised is None or offers.advised.name in ("resolve", "refuse"):
+        return offers
+    return Offers(others=(*offers.others, offers.advised))
+
+
 def unneeded(events: Iterable[Event]) -> set[str]:
     """Replaying and offering again differs from replaying only where the hub processed something."""
     out = [event for event in events if event.direction is Direction.OUT]

@@ -14,7 +14,7 @@ from bridge.flow.bridge import Bridge
 from bridge.flow.causes import Cause, list_causes
 from bridge.flow.ping import QUESTIONS
 from bridge.store.exchanges import count_exchanges, count_running
-from bridge.store.jobs import count_jobs
+from bridge.store.jobs import count_jobs, count_standing
 from bridge.store.rows import ExchangeDirection, ExchangeState, JobState
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -55,6 +55,8 @@ class Overview:
     causes: tuple[Cause, ...]
     flows: tuple[Flow, ...]
     ready_jobs: int
+    """Without the standing ones, which are always there."""
+    routine_jobs: int
     slow: int
     """Exchanges that still run and began longer ago than `SLOW`."""
 
@@ -68,11 +70,12 @@ SLOW = timedelta(minutes=15)
 
 def find_overview(tx: Connection, *, now: datetime) -> Overview:
     """Everything of the Now page that is in the store."""
-    jobs = count_jobs(tx)
+    jobs, standing = count_jobs(tx), count_standing(tx)
     return Overview(
         causes=list_causes(tx),
         flows=tuple(sorted(_flows(tx, now).values(), key=lambda flow: flow.partner)),
-        ready_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.READY),
+        ready_jobs=sum(n for (_, state), n in jobs.items() if state is JobState.READY) - standing,
+        routine_jobs=standing,
         slow=count_running(tx, before=now - SLOW),
     )
 

@@ -18,6 +18,7 @@ from bridge.web.console.documents import dossier_document, exchange_document
 from bridge.web.console.dossier import Dossier, find_dossier
 from bridge.web.console.exchange_top import top_of
 from bridge.web.console.filters import Wanted, matches, read_filters, read_key, search
+from bridge.web.console.hindrance import hindrance_of
 from bridge.web.console.notices import notices_of
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.offers import can_be_refused
@@ -151,6 +152,7 @@ async def show_exchange(request: web.Request) -> web.Response:
         lens,
         stall=stall,
         refusable=await _is_refusable(request, dossier),
+        hindrance=await hindrance_of(request, key) if _asks(dossier) else "",
         done=request.query.get("done", ""),
         reader=visitor_of(request).name,
     )
@@ -166,6 +168,10 @@ async def show_exchange(request: web.Request) -> web.Response:
         self_href=f"/exchanges/{key}",
         stream=f"/live?exchange={key}&after={live.follow_from(bound, dossier.seq)}",
     )
+
+
+def _asks(dossier: Dossier) -> bool:
+    return dossier.exchange.state is ExchangeState.ATTENTION
 
 
 async def _is_refusable(request: web.Request, dossier: Dossier) -> bool:

@@ -13,11 +13,11 @@ from bridge.flow import mend
 from bridge.flow.acceptance import Verdict, last_test, try_partner
 from bridge.flow.bridge import Bridge
 from bridge.flow.mend import CannotMend
-from bridge.flow.ping import PATIENCE
+from bridge.flow.ping import PATIENCE, QUESTIONS
 from bridge.store.channels import HUB, list_channels
 from bridge.store.exchanges import ExchangeFilter, list_exchanges
 from bridge.store.rows import Channel, ExchangeDirection
-from bridge.web.console.fares import Fares, hub_fares, partner_fares, read_known
+from bridge.web.console.fares import LOOKED_AT, Fares, hub_fares, partner_fares, read_known
 from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
 from bridge.web.console.render import lens_of, page, words_of
@@ -126,9 +126,10 @@ async def _partners(request: web.Request, *, about: str = "", said: str = "", wh
 
 
 def _last_seen(tx: Connection, party: str, lens: Lens) -> Moment | None:
-    """When the newest message of the partner came in."""
+    """When the newest message of the partner came in; a question between the two MSHs is none."""
     wanted = ExchangeFilter(partner=party, direction=ExchangeDirection.TO_HUB)
-    return next((lens.moment(one.started_at) for one in list_exchanges(tx, wanted, limit=1)), None)
+    found = list_exchanges(tx, wanted, limit=LOOKED_AT)
+    return next((lens.moment(one.started_at) for one in found if one.title not in QUESTIONS), None)
 
 
 def _tested(tx: Connection, party: str, lens: Lens) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from bridge.told import without_told
 from bridge.web.console.filters import may_be_bsn
 from bridge.web.console.mend_words import in_words
 from bridge.web.console.mistakes import mistake_of, rule_text
+from bridge.web.console.offers import Offer, may_be_offered
 from bridge.web.console.recorded import is_ours, meaning_of
+from bridge.web.console.rights import Right
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import NOW
 from bridge.web.console.text import Catalogue, Language, catalogue, choose_language
 from bridge.web.console.views import AsItIs, Lens
-from bridge.web.console.visitor import visitor_of
+from bridge.web.console.visitor import Visitor, visitor_of
 from bridge.web.console.waiting import MOST, waiting_of
 
 FOLDER = Path(__file__).parent
@@ -54,6 +57,16 @@ def _meaning(text: str, words: Catalogue) -> str:
     return "" if said == text else said
 
 
+def _offered(given: Iterable[str | Offer], visitor: Visitor) -> list[str | Offer]:
+    """Of these actions the ones that the visitor is offered."""
+    mends, tries = visitor.may(Right.MEND), visitor.may(Right.TRY)
+    return [
+        one
+        for one in given
+        if may_be_offered(one.name if isinstance(one, Offer) else one, mends=mends, tries=tries)
+    ]
+
+
 @functools.cache
 def _templates() -> Environment:
     """The same for every console: compiling the templates takes longer than many pages."""
@@ -67,6 +80,7 @@ def _templates() -> Environment:
     )
     templates.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     templates.filters["pieces"] = _pieces
+    templates.filters["offered"] = _offered
     # Of the settings, about people at work: a telephone number may look like a number of another kind.
     templates.filters["as_is"] = AsItIs
     templates.globals |= {

@@ -11,6 +11,7 @@ from bridge.web.console import (
     alert_pages,
     attention_pages,
     content_pages,
+    job_pages,
     list_pages,
     mapping_pages,
     mend_pages,
@@ -43,6 +44,13 @@ def _post(path: str, handler: Handler, right: Right) -> Route:
     return Route(method="POST", path=path, handler=handler, right=right)
 
 
+async def to_form(request: web.Request) -> web.Response:
+    """What answered a form cannot be asked for: to the page of the form, in the language that was asked for."""
+    above = request.rel_url.with_path(request.path.rpartition("/")[0])
+    lang = request.query.get("lang")
+    raise web.HTTPSeeOther(above.with_query({"lang": lang} if lang else None))
+
+
 ROUTES: Sequence[Route] = (
     _get("/static/{name}", pages.give_static, Right.ANYONE),
     _get("/login", session_pages.show_login, Right.ANYONE),
@@ -72,7 +80,9 @@ ROUTES: Sequence[Route] = (
     _post("/partners/{party}/resume", partner_pages.resume, Right.MEND),
     _post("/partners/{party}/test", partner_pages.try_connection, Right.MEND),
     _get("/agreements", agreement_pages.show_agreements, Right.LOOK),
+    _get("/agreements/check", to_form, Right.LOOK),
     _post("/agreements/check", agreement_pages.check_agreement, Right.SETUP),
+    _get("/agreements/import", to_form, Right.LOOK),
     _post("/agreements/import", agreement_pages.do_import, Right.SETUP),
     _get("/agreements/{cpa}", agreement_pages.show_agreement, Right.LOOK),
     _get("/certificates", list_pages.show_certificates, Right.LOOK),
@@ -82,6 +92,7 @@ ROUTES: Sequence[Route] = (
     _get("/access.csv", list_pages.export_access, Right.AUDIT),
     _get("/access.jsonl", list_pages.export_access, Right.AUDIT),
     _get("/mappings", mapping_pages.show_mappings, Right.LOOK),
+    _get("/mappings/check", to_form, Right.LOOK),
     _post("/mappings/check", mapping_pages.check_now, Right.TRY),
     _get("/mappings/try", mapping_pages.show_try, Right.TRY),
     _post("/mappings/try", mapping_pages.try_out, Right.TRY),
@@ -93,7 +104,7 @@ ROUTES: Sequence[Route] = (
     _post("/alerts/silence", alert_pages.silence, Right.MEND),
     _post("/alerts/silences/{key}/end", alert_pages.unsilence, Right.MEND),
     _post("/alerts/channels/{channel}/test", alert_pages.test_channel, Right.MEND),
-    _get("/jobs", list_pages.show_jobs, Right.LOOK),
+    _get("/jobs", job_pages.show_jobs, Right.LOOK),
     _get("/audit", list_pages.show_audit, Right.AUDIT),
     _get("/audit.csv", list_pages.export_audit, Right.AUDIT),
     _get("/audit.jsonl", list_pages.export_audit, Right.AUDIT),

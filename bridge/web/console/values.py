@@ -34,9 +34,11 @@ def value_lines(trace: Iterable[TraceLine], words: Catalogue, *, own: bool = Fal
 def _value(text: str, words: Catalogue, own: bool) -> str:
     """Whatever the mapping says of it: a number that may be a BSN is on no screen."""
     if may_be_bsn(text):
-        return AsItIs(text) if own else "(*********)"
+        return AsItIs(text) if own else words("explain.masked.number", n=sum(c.isdigit() for c in text))
     if text in ("(no value)", UNUSABLE):
         return words(f"explain.value.{'unusable' if text == UNUSABLE else 'none'}")
+    if text in ("True", "False"):
+        return words(f"explain.value.{text.lower()}")
     mask = _MASK.fullmatch(text)
     if mask is None:
         return AsItIs(text) if own else text

@@ -54,8 +54,8 @@ async def check(admin: Any, octets: bytes, status: int = 200) -> str:
 async def confirm(admin: Any, octets: bytes, choice: str, expected: str = "", **given: Any) -> str:
     given.setdefault("reason", "partner moved")
     fields = {"document": b64encode(octets).decode(), "choice": choice, "expected": expected}
-    page, _ = await admin.post("/agreements/import", page="/agreements", **(fields | given))
-    return str(page)
+    page, back = await admin.post("/agreements/import", page="/agreements", **(fields | given))
+    return str(back or page)
 
 
 def expected_in(page: str) -> str:
@@ -94,7 +94,9 @@ async def test_agreement_that_replaces_one_shows_what_changes(admin: Any, folder
         in page
     )
     assert "Zoals de opdracht het zegt" in page
-    await confirm(admin, changed, "replace", expected_in(page))
+    assert page.index('id="changes-replace"') < page.index('id="findings-title"')
+    back = await confirm(admin, changed, "replace", expected_in(page))
+    assert "Gelukt:</strong> Deze overeenkomst is vervangen:" in await admin.get(back)
     assert changed in files(folder).values()
     assert there not in files(folder).values()
 
@@ -199,3 +201,22 @@ async def test_partner_shows_when_it_was_last_seen_each_way(browser: Any, seeder
     page = await browser.get("/partners")
     assert "Laatste bericht van de partner" in page
     assert "Laatst naar de partner" not in page
+
+
+@pytest.mark.parametrize("path", ["/agreements/check", "/agreements/import", "/mappings/check"])
+async def test_what_answers_a_form_leads_to_the_form_when_it_is_asked_for(admin: Any, path: str) -> None:
+    async with admin.session.get(f"{admin.base}{path}?lang=en&x=y", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, f"{path.rpartition('/')[0]}?lang=en")
+
+
+async def test_other_language_of_a_check_leads_to_a_page(admin: Any, there: bytes) -> None:
+    page = await check(admin, renamed(there))
+    (link,) = re.findall(r'href="([^"]*lang=en)"', page)
+    async with admin.session.get(admin.base + link) as answer:
+        assert answer.status == 200
+        assert "<h1>Agreements</h1>" in await answer.text()
+
+
+@pytest.mark.parametrize("query", ["done=cpa-of-nobody&how=add", "done=<b>&how=<b>"])
+async def test_what_was_not_put_in_place_is_not_said_to_be(admin: Any, query: str) -> None:
+    assert 'id="done"' not in await admin.get(f"/agreements?{query}")

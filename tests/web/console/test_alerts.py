@@ -114,7 +114,8 @@ async def test_a_silence_that_makes_no_sense_is_not_made(
 
 
 async def test_a_test_that_does_not_arrive_is_shown_as_such(browser: Any, bridge: Any, store: Store) -> None:
-    await browser.post("/alerts/channels/dienst/test", page="/alerts")
+    _, back = await browser.post("/alerts/channels/dienst/test", page="/alerts")
+    assert "Gelukt:</strong> Het testbericht staat klaar" in await browser.get(back)
     await make_worker(bridge, name="test").run_until_idle()
     page = await browser.get("/alerts")
     assert "Dit is een test" in page

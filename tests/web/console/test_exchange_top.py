@@ -10,15 +10,25 @@ from pydantic import ValidationError
 from bridge.cli.console import console_options
 from bridge.config import ContactSettings
 from bridge.demo import SAMPLE
-from bridge.store.channels import HUB
+from bridge.flow.exchange import RESEND_OF
+from bridge.store.channels import HUB, note_failure, pause
+from bridge.store.events import EventFilter, list_events
 from bridge.store.exchanges import get_exchange
-from bridge.store.rows import Direction, EventState, ExchangeState, MessageState, Role, StepOutcome
+from bridge.store.rows import (
+    Direction,
+    EventState,
+    ExchangeDirection,
+    ExchangeState,
+    MessageState,
+    Role,
+    StepOutcome,
+)
 from bridge.web.console.offers import advised_for, is_mended
 from bridge.web.console.settings import ConsoleOptions
 from bridge.web.console.turn import Turn
 from bridge.web.console.whom import INTEGRATOR, side_to_call
 from bridge.web.console.whom import Side as Whom
-from tests.web.console.conftest import POLICE
+from tests.web.console.conftest import NOW, POLICE
 
 # A telephone number of which some digits look like a BSN: it is of somebody at work, and is shown.
 DESK = ContactSettings(
@@ -110,6 +120,60 @@ def test_integrator_is_called_about_a_code_and_nobody_about_a_strange_source() -
     assert side_to_call("source", Turn.OPERATOR) is None
     assert side_to_call("unacknowledged", Turn.OPERATOR) is Whom.PARTNER
     assert side_to_call("unknown", Turn.HUB) is Whom.HUB
+
+
+def resent(seeder: Any) -> tuple[Any, Any, Any]:
+    """A message that failed, was sent as a new one, and failed again."""
+    reason = "no acknowledgment came in 3 attempts before TimeToLive"
+    exchange = seeder.exchange(
+        state=ExchangeState.ATTENTION, reason=reason, direction=ExchangeDirection.TO_PARTNER
+    )
+    failed: dict[str, Any] = {"direction": Direction.OUT, "state": MessageState.EXPIRED, "attempts": 3}
+    first = seeder.message(exchange, message_id="first@bridge.example", **failed)
+    again = {RESEND_OF: first.message_id}
+    return (
+        exchange,
+        first,
+        seeder.message(exchange, message_id="second@bridge.example", values=again, **failed),
+    )
+
+
+@pytest.mark.parametrize("page", ["/exchanges/{}", "/", "/attention"])
+async def test_after_a_resend_the_newest_message_is_to_pass_on(browser: Any, seeder: Any, page: str) -> None:
+    exchange, first, second = resent(seeder)
+    said = (await browser.get(page.format(exchange.key))).partition('id="timeline-title"')[0]
+    told = re.findall(r"<dt>([^<]*MessageId)</dt>\s*<dd><code>([^/]+)</code>", said.replace("<wbr>", ""))
+    assert told == [("MessageId", second.message_id), ("Vorig MessageId", first.message_id)]
+
+
+async def test_after_offering_again_the_newest_event_is_to_pass_on(browser: Any, seeder: Any) -> None:
+    exchange = rejected(seeder)
+    (first,) = seeder.store.read_sync(lambda tx: list_events(tx, EventFilter(exchange=exchange.key)))
+    second = seeder.event(
+        exchange, state=EventState.ERROR, id="6f1c8f0a-0000-4000-8000-00000000ffff", causation_id=first.id
+    )
+    top = (await browser.get(f"/exchanges/{exchange.key}")).partition('id="timeline-title"')[0]
+    top = top.replace("<wbr>", "")
+    assert (
+        top.index(f"<code>{second.id}</code>")
+        < top.index("Vorig event-id")
+        < top.index(f"<code>{first.id}</code>")
+    )
+
+
+@pytest.mark.parametrize("held", [pause, None])
+async def test_what_waits_for_an_endpoint_has_ids_to_pass_on_too(
+    browser: Any, seeder: Any, store: Any, held: Any
+) -> None:
+    exchange = seeder.exchange()
+    event = seeder.event(exchange, state=EventState.CREATED)
+    if held:
+        store.write_sync(lambda tx: pause(tx, HUB, by="anna", reason="test", at=NOW))
+    else:
+        store.write_sync(lambda tx: note_failure(tx, HUB, reason="status 503", at=NOW))
+    top = (await browser.get(f"/exchanges/{exchange.key}")).partition('id="timeline-title"')[0]
+    assert "Waar wacht dit op?" in top
+    assert f"<code>{event.id}</code>" in top.partition("Om door te geven")[2]
 
 
 async def test_ids_to_pass_on_stand_on_top(browser: Any, seeder: Any) -> None:
@@ -254,6 +318,42 @@ async def test_who_has_a_cause_is_not_asked_to_take_it(browser: Any, seeder: Any
     page = await browser.get(link[1])
     assert "Ik pak dit op" not in page
     assert "Ik laat dit los" in page
+
+
+async def test_what_could_not_work_now_is_no_main_button(browser: Any, seeder: Any) -> None:
+    exchange = seeder.exchange(state=ExchangeState.ATTENTION, reason="M903 at rol[1]: not one of 1, 2")
+    seeder.message(exchange, state=MessageState.PARKED, mapping=None, content=b"<strange/>")
+    page = await browser.get(f"/exchanges/{exchange.key}")
+    assert buttons(page) == []
+    assert "Opnieuw proberen helpt nu niet" in page
+    assert 'class="button quiet" href="/mend/replay/' in page
+
+
+async def test_integrator_is_offered_to_look_and_nothing_that_he_may_not_do(enter: Any, seeder: Any) -> None:
+    integrator = await enter(Role.INTEGRATOR)
+    exchange = seeder.exchange(state=ExchangeState.ATTENTION, reason="M903 at rol[1]: not one of 1, 2")
+    seeder.message(exchange, state=MessageState.PARKED, mapping=None, content=SAMPLE.read_bytes())
+    page = await integrator.get(f"/exchanges/{exchange.key}")
+    assert buttons(page) == []
+    assert set(re.findall(r'href="/mend/([\w-]+)/', page)) == {"replay"}
+    assert "Bekijk wat herspelen zou doen" in page
+    link = re.search(r'href="(/attention/\w+)"', await integrator.get("/attention"))
+    assert link
+    cause = await integrator.get(link[1])
+    assert (f'action="{link[1]}/mend"' in cause, f'action="{link[1]}/settle"' in cause) == (True, False)
+
+
+async def test_viewer_is_told_what_is_the_operator_s_to_do(enter: Any, seeder: Any, store: Any) -> None:
+    rejected(seeder)
+    store.write_sync(lambda tx: note_failure(tx, HUB, reason="status 503", at=NOW))
+    viewer = await enter(Role.VIEWER)
+    now = await viewer.get("/")
+    assert "Advies aan de operator: Bel de hub." in now
+    link = re.search(r'href="(/attention/\w+)"', now)
+    assert link
+    for page in ("/", "/attention", link[1]):
+        told = re.sub(r"<[^>]*>", " ", await viewer.get(page))
+        assert re.findall(r"\b(?:u|U|uw)\b", told) == [], page
 
 
 async def test_viewer_sees_no_buttons(enter: Any, seeder: Any) -> None:

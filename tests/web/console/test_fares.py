@@ -33,9 +33,10 @@ def words(store: Store, lens: Lens, party: str = SAFE_AT_HOME) -> list[str]:
     return [mark.word for mark in fares.marks]
 
 
-def sent(seeder: Any, state: MessageState, **given: Any) -> Any:
-    exchange = seeder.exchange(direction=ExchangeDirection.TO_PARTNER, partner=SAFE_AT_HOME, **given)
-    return seeder.message(exchange, direction=Direction.OUT, to_party=SAFE_AT_HOME, state=state, attempts=1)
+def sent(seeder: Any, became: MessageState, **given: Any) -> Any:
+    given |= {"direction": ExchangeDirection.TO_PARTNER, "partner": SAFE_AT_HOME}
+    exchange = seeder.exchange(**given)
+    return seeder.message(exchange, direction=Direction.OUT, to_party=SAFE_AT_HOME, state=became, attempts=1)
 
 
 def test_a_partner_that_was_never_tried_is_not_called_well(store: Store, lens: Lens) -> None:
@@ -54,6 +55,41 @@ def test_a_partner_that_acknowledged_nothing_last_is_not_well(store: Store, seed
     )
     seeder.message(exchange, direction=Direction.OUT, state=MessageState.EXPIRED, attempts=2)
     assert words(store, lens) == ["the last message was not acknowledged", "1 exchange needs attention"]
+
+
+def pinged(seeder: Any, state: MessageState) -> Any:
+    exchange = seeder.exchange(
+        direction=ExchangeDirection.TO_PARTNER, partner=SAFE_AT_HOME, title="Ping", subject=None
+    )
+    values = {"direction": Direction.OUT, "to_party": SAFE_AT_HOME, "action": "Ping", "state": state}
+    return seeder.message(exchange, **values)
+
+
+def fares_of(store: Store, lens: Lens) -> Any:
+    return store.read_sync(lambda tx: partner_fares(tx, SAFE_AT_HOME, None, read_known(tx, lens), lens))
+
+
+def test_a_ping_makes_up_for_no_message_that_was_not_acknowledged(
+    store: Store, seeder: Any, lens: Lens
+) -> None:
+    sent(seeder, MessageState.EXPIRED, state=ExchangeState.DONE)
+    pinged(seeder, MessageState.ACKNOWLEDGED)
+    assert words(store, lens) == ["the last message was not acknowledged"]
+    assert fares_of(store, lens).taken is None
+
+
+def test_a_partner_that_answered_only_a_ping_took_no_message(store: Store, seeder: Any, lens: Lens) -> None:
+    pinged(seeder, MessageState.ACKNOWLEDGED)
+    assert words(store, lens) == ["took no message of ours yet"]
+
+
+def test_a_test_that_failed_after_a_message_that_was_taken_is_told(
+    store: Store, seeder: Any, lens: Lens
+) -> None:
+    message = sent(seeder, MessageState.ACKNOWLEDGED)
+    pinged(seeder, MessageState.FAILED)
+    assert words(store, lens) == ["not reached at the last test"]
+    assert fares_of(store, lens).taken == lens.moment(message.changed_at)
 
 
 def test_what_never_left_says_nothing_of_the_partner(store: Store, seeder: Any, lens: Lens) -> None:

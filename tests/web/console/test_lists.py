@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from base64 import b64encode
 from datetime import timedelta
 from typing import Any
@@ -13,13 +14,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from bridge.cli.now import now_document
+from bridge.flow.exchange import POST_ANSWER
+from bridge.flow.pull import SUBSCRIPTION
 from bridge.ids import Key, MessageId
 from bridge.store.access import add_access
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.channels import pause
+from bridge.store.channels import HUB, note_failure, pause
 from bridge.store.doors import note_turned_away
-from bridge.store.jobs import add_job, add_standing_job, claim_jobs, get_job, retry_job
+from bridge.store.jobs import add_job, add_standing_job, bury_job, claim_jobs, get_job, retry_job
 from bridge.store.rows import Access, AccessOutcome, Role, TurnedAway
+from bridge.web.console.overview import find_overview
 from tests.web.console.conftest import NOW, START
 
 READER = "00000001112223334000"
@@ -186,6 +191,115 @@ async def test_job_for_a_paused_partner_says_so_by_name(browser: Any, seeder: An
     page = await browser.get("/jobs?state=ready")
     assert "Politie Eenheid Oost" in page
     assert "gepauzeerd" in page
+
+
+@pytest.mark.parametrize("page", ["/", "/attention"])
+async def test_what_waits_for_an_endpoint_leads_to_a_list_of_exactly_that(
+    browser: Any, seeder: Any, store: Any, page: str
+) -> None:
+    def work(tx: Connection) -> None:
+        note_failure(tx, HUB, reason="status 503", at=NOW)
+        add_standing_job(tx, key=Key("pull"), kind="pull", endpoint=HUB, at=NOW)
+        for kind, endpoint in (("publish", HUB), ("deliver", READER), ("map", None)):
+            add_job(
+                tx,
+                key=seeder.keys(NOW),
+                kind=kind,
+                subject_key=Key("x"),
+                due=NOW,
+                at=NOW,
+                endpoint=endpoint,
+            )
+
+    store.write_sync(work)
+    assert '<a href="/jobs?endpoint=hub">2 taken wachten hierop</a>' in await browser.get(page)
+    listed = await browser.get("/jobs?endpoint=hub")
+    assert "2 taken wachten op: hub." in listed
+    shown = listed.partition('<details class="more">')[0]
+    assert re.findall(r"<code>(pull|publish|deliver|map)</code>", shown) == ["pull", "publish"]
+
+
+async def test_list_of_what_waits_goes_on_at_the_next_page(browser: Any, seeder: Any, store: Any) -> None:
+    def work(tx: Connection) -> None:
+        for n in range(52):
+            key = seeder.keys(NOW + timedelta(seconds=n))
+            add_job(tx, key=key, kind="publish", subject_key=Key("x"), due=NOW, at=NOW, endpoint=HUB)
+
+    store.write_sync(work)
+    first = await browser.get("/jobs?endpoint=hub")
+    (older,) = re.findall(r'rel="next" href="([^"]*)"', first)
+    assert first.count("<code>publish</code>") == 50
+    second = await browser.get(older.replace("&amp;", "&"))
+    assert (second.count("<code>publish</code>"), "52 taken wachten" in second) == (2, True)
+
+
+@pytest.mark.parametrize("endpoint", ["x" * 201, "999900092"])
+async def test_endpoint_that_is_none_is_refused(browser: Any, endpoint: str) -> None:
+    await browser.get(f"/jobs?endpoint={endpoint}", status=400)
+
+
+async def test_routine_work_of_an_empty_bridge_is_not_told_as_work_that_is_ready(
+    browser: Any, store: Any
+) -> None:
+    def work(tx: Connection) -> None:
+        add_standing_job(tx, key=SUBSCRIPTION, kind="pull", endpoint=HUB, at=NOW)
+        for name in ("alerts", "purge"):
+            add_standing_job(tx, key=Key(name), kind=name, endpoint=None, at=NOW)
+
+    store.write_sync(work)
+    page = await browser.get("/")
+    assert "Er staan geen taken klaar." in page
+    assert "Daarbij zijn er 3 vaste taken" in page
+    assert "Er staat niets klaar" in await browser.get("/jobs?state=ready")
+    found = store.read_sync(lambda tx: find_overview(tx, now=NOW))
+    document = now_document(found, (), ())
+    assert (document["jobsReady"], document["jobsRoutine"]) == (0, 3)
+
+
+async def test_job_whose_time_has_come_says_that_a_failing_endpoint_holds_it(
+    browser: Any, seeder: Any, store: Any
+) -> None:
+    def work(tx: Connection) -> None:
+        for _ in range(3):
+            note_failure(tx, HUB, reason="status 503", at=NOW)
+        for hours in (-1, 1):
+            due = NOW + timedelta(hours=hours)
+            key = seeder.keys(due)
+            add_job(tx, key=key, kind="publish", subject_key=Key("x"), due=due, at=NOW, endpoint=HUB)
+
+    store.write_sync(work)
+    early, overdue = (await browser.get("/jobs?state=ready")).split("<code>publish</code>")[1:]
+    assert "wacht op" not in early
+    assert "wacht op een bestemming in storing (3 pogingen op rij mislukt)" in overdue
+    assert '<a href="/partners#p-hub">' in overdue
+
+
+async def test_answer_that_was_given_up_names_its_receiver(browser: Any, seeder: Any, store: Any) -> None:
+    message = seeder.message(seeder.exchange())
+
+    def work(tx: Connection) -> None:
+        add_job(tx, key=seeder.keys(NOW), kind=POST_ANSWER, subject_key=message.key, due=NOW, at=NOW)
+        (job,) = claim_jobs(tx, now=NOW, worker="w", lease=timedelta(minutes=1), limit=1)
+        bury_job(tx, job, reason="HTTP 500", at=NOW)
+
+    store.write_sync(work)
+    assert 'data-label="Naar">Politie Eenheid Oost</td>' in await browser.get("/jobs")
+
+
+async def test_sending_our_answer_again_is_called_so_on_its_page_too(
+    browser: Any, seeder: Any, store: Any
+) -> None:
+    message = seeder.message(seeder.exchange())
+
+    def work(tx: Connection) -> None:
+        add_job(tx, key=seeder.keys(NOW), kind=POST_ANSWER, subject_key=message.key, due=NOW, at=NOW)
+        (job,) = claim_jobs(tx, now=NOW, worker="w", lease=timedelta(minutes=1), limit=1)
+        bury_job(tx, job, reason="HTTP 500", at=NOW)
+
+    store.write_sync(work)
+    exchange = await browser.get(f"/exchanges/{message.exchange}")
+    (path, name) = re.findall(r'href="(/mend/revive/[^"]*)">([^<…]*)…', exchange)[0]
+    assert f"<h1>{name}</h1>" in await browser.get(path)
 
 
 async def test_certificate_of_a_partner_leads_to_its_agreement(browser: Any, bridge: Any) -> None:

@@ -16,7 +16,7 @@ from bridge.store.accounts import change_account, find_account
 from bridge.store.audit import AuditFilter, list_audit
 from bridge.store.rows import Role
 from bridge.store.unit import Store
-from bridge.web.console.accounts import change_role
+from bridge.web.console.accounts import audit, change_role
 from bridge.web.console.reveals import LASTS, MOST_REVEALS, MOST_SEARCHES
 from bridge.web.console.routes import ROUTES
 from tests.web.console.conftest import NOW, SECRET, browsing
@@ -242,6 +242,36 @@ async def test_privacy_officer_sees_one_value_with_a_reason(enter: Any, rich: An
     (line,) = lines("content.revealed")
     assert (line.target, line.reason, line.role) == (rich.key, "request of the court", "privacy")
     assert BSN not in repr(line)
+
+
+async def test_log_tells_which_place_was_unmasked_and_leads_to_its_page(
+    enter: Any, rich: Any, lines: Any
+) -> None:
+    officer = await enter(Role.PRIVACY)
+    await officer.get(f"/messages/{rich.key}")
+    await reveal(officer, f"/messages/{rich.key}", "payload/0/3")
+    await officer.get(f"/messages/{rich.key}")
+    log = await officer.get("/audit?action=content.revealed")
+    assert "afscherming opgeheven" in log
+    assert f'<a href="/messages/{rich.key}">' in log
+    assert "deel 1 regel #3" in log
+    assert (len(lines("content.opened")), len(lines("content.seen"))) == (2, 1)
+
+
+async def test_log_tells_how_many_a_search_found_and_leads_to_an_exchange(
+    enter: Any, rich: Any, store: Store, seeder: Any
+) -> None:
+    def work(tx: Any) -> None:
+        add = {"who": "anna", "role": "operator", "at": NOW, "reason": "why"}
+        audit(tx, action="person.searched", found="4", **add)
+        audit(tx, action="exchange.resolved", target=rich.exchange, **add)
+        audit(tx, action="content.opened", target=seeder.keys(NOW), **add)
+
+    store.write_sync(work)
+    log = await (await enter(Role.PRIVACY)).get("/audit")
+    assert "4 uitwisselingen gevonden" in log
+    assert f'<a href="/exchanges/{rich.exchange}">' in log
+    assert log.count('<a href="/messages/') == 0
 
 
 async def test_whole_part_is_shown_when_all_is_asked(enter: Any, rich: Any) -> None:

@@ -28,7 +28,9 @@ def line(value: str, **given: Any) -> TraceLine:
         ("(no value)", "geen waarde"),
         ("(unusable)", "niet te lezen"),
         ("Ja", "Ja"),
-        ("999900092", "(*********)"),
+        ("999900092", "afgeschermd (kan een BSN zijn): 9 cijfers"),
+        ("True", "ja"),
+        ("False", "nee"),
     ],
 )
 def test_a_mask_is_told_in_the_language_of_the_reader(value: str, said: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.ids import Key
 from bridge.store.rows import Side, Step, StepOutcome
+from bridge.web.console.recorded import meaning_of
 from bridge.web.console.text import Language, catalogue
 from bridge.web.console.views import Lens, size_text, steps_of, took_text
 
@@ -99,3 +100,18 @@ def test_retries_with_another_reason_or_after_another_step_stand_apart() -> None
     between = step(NOW + timedelta(seconds=2), "channel.resumed")
     again = attempt(3, "answer.not_posted", attempt="3", reason="HTTP 500")
     assert [view.times for view in steps_of([refused, between, again], LENS)] == [(), (), ()]
+
+
+def test_direction_is_no_word_for_a_state() -> None:
+    """An event that never left is not to be called sent."""
+    for language, ways in (
+        (Language.DUTCH, ("inkomend", "uitgaand")),
+        (Language.ENGLISH, ("incoming", "outgoing")),
+    ):
+        words = catalogue(language)
+        assert (words("direction.in"), words("direction.out")) == ways
+
+
+def test_receipt_of_a_post_is_not_told_as_a_message_that_was_taken() -> None:
+    said = meaning_of("the partner took it without an answer (HTTP 204)", LENS.words)
+    assert said == "de partner ontving de POST, maar gaf geen bevestiging (HTTP 204)"
