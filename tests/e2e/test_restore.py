@@ -11,9 +11,9 @@ from bridge.demo import stage
 from tests.e2e.operator import REASON, Operator
 from tests.faults.bounds import LONGEST, at_most, last_lines, serving
 from tests.faults.harness import PATIENT
-from tests.store.conftest import empty_postgres, postgres_server, postgres_template, postgres_url
+from tests.store.conftest import emptied, empty_postgres, postgres_server, postgres_template, postgres_url
 
-__all__ = ["empty_postgres", "postgres_server", "postgres_template", "postgres_url"]
+__all__ = ["emptied", "empty_postgres", "postgres_server", "postgres_template", "postgres_url"]
 
 
 @pytest.mark.rule("DK-21", "SOH-05", "SOH-36")
