@@ -14,7 +14,7 @@ from bridge.flow.causes import list_causes
 from bridge.flow.mend import CannotMend
 from bridge.store.alerts import ended_alerts, list_deliveries, open_alerts, silences_at, told_of
 from bridge.store.rows import Alert, AlertDelivery, DeliveryState, Silence
-from bridge.web.console.attention import CauseView, cause_views, condition_key
+from bridge.web.console.attention import CauseView, cause_views, condition_key, condition_values
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
 from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
@@ -158,7 +158,9 @@ def _alert(alert: Alert, lens: Lens) -> dict[str, object]:
     key = condition_key(lens.words, alert.condition, alert.target, alert.detail)
     is_cause = alert.condition == Condition.NEEDS_PERSON
     return {
-        "title": lens.words(f"condition.{key}.title", **alert.detail),
+        "title": lens.words.sentence(
+            f"condition.{key}.title", **condition_values(lens.words, alert.target, alert.detail)
+        ),
         "advice": "" if is_cause else lens.words(f"condition.{key}.advice"),
         "href": f"/attention/{alert.target}" if is_cause else "",
         "condition": alert.condition,

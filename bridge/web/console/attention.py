@@ -13,6 +13,7 @@ from bridge.flow.causes import Cause
 from bridge.flow.conditions import Holding, seen_since
 from bridge.flow.exchange import POST_ANSWER
 from bridge.ids import Key
+from bridge.store.channels import HUB
 from bridge.store.events import newest_events_of
 from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.jobs import count_ready_for, dead_jobs_about
@@ -167,17 +168,28 @@ def condition_key(words: Catalogue, name: str, target: str, detail: Mapping[str,
     return next((key for key in special if words.find(f"condition.{key}.title")), name)
 
 
+def condition_values(words: Catalogue, target: str, detail: Mapping[str, str]) -> dict[str, str]:
+    """The details as a sentence takes them: the hub with its article, and a person."""
+    values = dict(detail)
+    if target == HUB and "name" in values:
+        values["name"] = words("stall.hub")
+    if "by" in values:
+        values["by"] = words.who(values["by"])
+    return values
+
+
 def _condition(
     tx: Connection, one: Holding, seen: Mapping[tuple[str, str], datetime], bridge: Bridge, lens: Lens
 ) -> ConditionView:
     words, name = lens.words, str(one.condition)
     lines = bridge.problems.get(one.target, ()) if one.condition is Condition.SETTINGS_REFUSED else ()
-    key, values = condition_key(words, name, one.target, one.detail), dict(one.detail)
+    key = condition_key(words, name, one.target, one.detail)
+    values = condition_values(words, one.target, one.detail)
     since = one.since or seen.get((name, one.target))
     of_endpoint = one.condition in _ENDPOINTS
     return ConditionView(
         name=name,
-        title=words(f"condition.{key}.title", **values),
+        title=words.sentence(f"condition.{key}.title", **values),
         text=words(f"condition.{key}.text", **values),
         turn=words(f"condition.{key}.turn"),
         advice=words(f"condition.{key}.advice"),

@@ -111,7 +111,11 @@ def _channel_marks(channel: Channel | None, lens: Lens) -> list[Mark]:
     if channel is None:
         return []
     if channel.paused:
-        return [Mark(tone="waiting", word=lens.words("channel.paused", who=channel.paused_by))]
+        return [
+            Mark(
+                tone="waiting", word=lens.words("channel.paused", who=lens.words.who(channel.paused_by or ""))
+            )
+        ]
     if channel.failures:
         return [Mark(tone="failed", word=lens.words("channel.trouble", n=channel.failures))]
     return []
