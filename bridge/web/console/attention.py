@@ -42,6 +42,7 @@ class CauseView:
     key: str
     turn: Turn
     oldest: Moment
+    """When its oldest exchange stopped."""
     sample: str
     owner: CauseOwner | None
     since: Moment | None
@@ -71,7 +72,11 @@ def cause_views(tx: Connection, causes: Sequence[Cause], lens: Lens) -> list[Cau
     """Each with its oldest words: the example stands for all of its cause."""
     owners = owners_of(tx, [cause.id for cause in causes])
     examples = _examples(tx, [cause.sample for cause in causes])
-    return [_view(cause, examples[cause.sample], owners.get(cause.id), lens) for cause in causes]
+    stopped = {one.key: one.changed_at for one in exchanges_by_keys(tx, [cause.keys[0] for cause in causes])}
+    return [
+        _view(cause, examples[cause.sample], owners.get(cause.id), stopped[cause.keys[0]], lens)
+        for cause in causes
+    ]
 
 
 def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
@@ -91,7 +96,9 @@ def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
     }
 
 
-def _view(cause: Cause, example: _Example, owner: CauseOwner | None, lens: Lens) -> CauseView:
+def _view(
+    cause: Cause, example: _Example, owner: CauseOwner | None, stopped: datetime, lens: Lens
+) -> CauseView:
     exchange, messages, events = example.exchange, example.messages, example.events
     key, turn = reason_key(exchange, messages, events), whose_turn(exchange, messages, events)
     return CauseView(
@@ -102,7 +109,7 @@ def _view(cause: Cause, example: _Example, owner: CauseOwner | None, lens: Lens)
         text=(exchange.reason if cause.count == 1 else cause.text) or "–",
         key=key,
         turn=turn,
-        oldest=lens.moment(cause.oldest),
+        oldest=lens.moment(stopped),
         sample=cause.keys[0],
         owner=owner,
         since=lens.moment(owner.at) if owner else None,
