@@ -43,7 +43,7 @@ EXPLAINED = {
         "een waarde of code die de koppeling niet kent",
         "jz:object/jz:indicatieSASHIngevuld",
         "De integrator",
-        "vult die de lijst aan en herspeelt u het bericht",
+        "vult die de lijst aan en kan het bericht worden herspeeld",
     ),
     "nobody": (
         "De melding noemt niemand met een BSN",
@@ -97,7 +97,7 @@ EXPLAINED = {
         "Sturen naar de hub lukt niet",
         "pogingen op rij zijn mislukt",
         "De hub",
-        "U hoeft niets opnieuw te sturen",
+        "Er hoeft niets opnieuw te worden gestuurd",
     ),
 }
 

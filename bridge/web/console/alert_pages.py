@@ -14,7 +14,7 @@ from bridge.flow.causes import list_causes
 from bridge.flow.mend import CannotMend
 from bridge.store.alerts import ended_alerts, list_deliveries, open_alerts, silences_at, told_of
 from bridge.store.rows import Alert, AlertDelivery, DeliveryState, Silence
-from bridge.web.console.attention import CauseView, cause_views, condition_key
+from bridge.web.console.attention import CauseView, cause_views, condition_key, condition_values
 from bridge.web.console.filters import may_be_bsn, parse_time, read_key
 from bridge.web.console.mend_words import in_words
 from bridge.web.console.now_pages import actor_of
@@ -22,7 +22,9 @@ from bridge.web.console.render import lens_of, page, words_of
 from bridge.web.console.session_pages import field
 from bridge.web.console.settings import SETTINGS
 from bridge.web.console.state import BRIDGE, NOW, STORE
+from bridge.web.console.turn import EBMS_CODES, RULE_KEYS
 from bridge.web.console.views import Lens, Mark
+from bridge.web.console.waiting import conditions_of
 
 SHOWN = 30
 SAID = ("tested", "silenced", "unsilenced")
@@ -85,6 +87,7 @@ async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
     names = [channel.name for channel in settings.channels]
     held, ended, sent, silences, told = await request.app[STORE].read(lambda tx: _found(tx, names, now))
     causes = await request.app[STORE].read(lambda tx: _causes(tx, lens))
+    since = {(str(one.condition), one.target): one.since for one in await conditions_of(request) if one.since}
     return page(
         request,
         "alerts.html",
@@ -93,7 +96,7 @@ async def _alerts_page(request: web.Request, *, problem: str) -> web.Response:
         done=request.query.get("done", "") if request.query.get("done") in SAID else "",
         problem=lens.words.find(problem) or problem,
         held=[
-            _alert(alert, lens)
+            _alert(alert, lens, since=since.get((alert.condition, alert.target)))
             | _cause(alert, causes, lens)
             | {
                 "told": [name for name, keys in told.items() if alert.key in keys],
@@ -147,24 +150,43 @@ def _cause(alert: Alert, causes: Mapping[str, CauseView], lens: Lens) -> dict[st
     view = causes.get(alert.target)
     if view is None:
         return {"over": len(causes) < MOST_CAUSES}
-    return {"title": f"{lens.words(f'reason.{view.key}')} · {view.partner}", "over": False}
+    return {
+        "title": f"{lens.words(f'reason.{view.key}')} · {view.partner}",
+        "since": view.oldest,
+        "over": False,
+    }
 
 
 def _kind(condition: str, lens: Lens) -> str:
     return lens.words(f"condition.{condition}.kind")
 
 
-def _alert(alert: Alert, lens: Lens) -> dict[str, object]:
+def _named(alert: Alert, lens: Lens) -> str:
+    """What it is called; of a cause as other pages call it, also when it is over, in so far as its rule tells."""
+    if alert.condition == Condition.NEEDS_PERSON:
+        code = alert.detail.get("code", "")
+        key = RULE_KEYS.get(code) or (
+            code if code in EBMS_CODES else "profile" if code.startswith("SOH-") else ""
+        )
+        if key:
+            return f"{lens.words(f'reason.{key}')} · {alert.detail.get('partner', '')}"
+    key = condition_key(lens.words, alert.condition, alert.target, alert.detail)
+    values = condition_values(lens.words, alert.target, alert.detail)
+    return lens.words.sentence(f"condition.{key}.title", **values)
+
+
+def _alert(alert: Alert, lens: Lens, *, since: datetime | None = None) -> dict[str, object]:
+    """`since`: since when it holds, where that is known; else since when it was seen."""
     key = condition_key(lens.words, alert.condition, alert.target, alert.detail)
     is_cause = alert.condition == Condition.NEEDS_PERSON
     return {
-        "title": lens.words(f"condition.{key}.title", **alert.detail),
+        "title": _named(alert, lens),
         "advice": "" if is_cause else lens.words(f"condition.{key}.advice"),
         "href": f"/attention/{alert.target}" if is_cause else "",
         "condition": alert.condition,
         "target": alert.target,
         "urgent": bool(alert.urgent),
-        "since": lens.moment(alert.at),
+        "since": lens.moment(since or alert.at),
         "ended": lens.moment(alert.ended_at) if alert.ended_at else None,
     }
 

@@ -46,4 +46,5 @@ def error_page(request: web.Request, status: int) -> web.Response:
     if request.path.startswith(API):
         problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
         return web.json_response(problem, status=status, content_type="application/problem+json")
-    return page(request, "error.html", status=status)
+    told = "403.form" if status == HTTPStatus.FORBIDDEN and request.get(guard.STALE_FORM) else str(status)
+    return page(request, "error.html", status=status, told=told)

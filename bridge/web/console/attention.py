@@ -13,6 +13,7 @@ from bridge.flow.causes import Cause
 from bridge.flow.conditions import Holding, seen_since
 from bridge.flow.exchange import POST_ANSWER
 from bridge.ids import Key
+from bridge.store.channels import HUB
 from bridge.store.events import newest_events_of
 from bridge.store.exchanges import exchanges_by_keys
 from bridge.store.jobs import count_ready_for, dead_jobs_about
@@ -41,6 +42,7 @@ class CauseView:
     key: str
     turn: Turn
     oldest: Moment
+    """When its oldest exchange stopped."""
     sample: str
     owner: CauseOwner | None
     since: Moment | None
@@ -70,7 +72,11 @@ def cause_views(tx: Connection, causes: Sequence[Cause], lens: Lens) -> list[Cau
     """Each with its oldest words: the example stands for all of its cause."""
     owners = owners_of(tx, [cause.id for cause in causes])
     examples = _examples(tx, [cause.sample for cause in causes])
-    return [_view(cause, examples[cause.sample], owners.get(cause.id), lens) for cause in causes]
+    stopped = {one.key: one.changed_at for one in exchanges_by_keys(tx, [cause.keys[0] for cause in causes])}
+    return [
+        _view(cause, examples[cause.sample], owners.get(cause.id), stopped[cause.keys[0]], lens)
+        for cause in causes
+    ]
 
 
 def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
@@ -90,7 +96,9 @@ def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
     }
 
 
-def _view(cause: Cause, example: _Example, owner: CauseOwner | None, lens: Lens) -> CauseView:
+def _view(
+    cause: Cause, example: _Example, owner: CauseOwner | None, stopped: datetime, lens: Lens
+) -> CauseView:
     exchange, messages, events = example.exchange, example.messages, example.events
     key, turn = reason_key(exchange, messages, events), whose_turn(exchange, messages, events)
     return CauseView(
@@ -101,7 +109,7 @@ def _view(cause: Cause, example: _Example, owner: CauseOwner | None, lens: Lens)
         text=(exchange.reason if cause.count == 1 else cause.text) or "–",
         key=key,
         turn=turn,
-        oldest=lens.moment(cause.oldest),
+        oldest=lens.moment(stopped),
         sample=cause.keys[0],
         owner=owner,
         since=lens.moment(owner.at) if owner else None,
@@ -167,17 +175,28 @@ def condition_key(words: Catalogue, name: str, target: str, detail: Mapping[str,
     return next((key for key in special if words.find(f"condition.{key}.title")), name)
 
 
+def condition_values(words: Catalogue, target: str, detail: Mapping[str, str]) -> dict[str, str]:
+    """The details as a sentence takes them: the hub with its article, and a person."""
+    values = dict(detail)
+    if target == HUB and "name" in values:
+        values["name"] = words("stall.hub")
+    if "by" in values:
+        values["by"] = words.who(values["by"])
+    return values
+
+
 def _condition(
     tx: Connection, one: Holding, seen: Mapping[tuple[str, str], datetime], bridge: Bridge, lens: Lens
 ) -> ConditionView:
     words, name = lens.words, str(one.condition)
     lines = bridge.problems.get(one.target, ()) if one.condition is Condition.SETTINGS_REFUSED else ()
-    key, values = condition_key(words, name, one.target, one.detail), dict(one.detail)
+    key = condition_key(words, name, one.target, one.detail)
+    values = condition_values(words, one.target, one.detail)
     since = one.since or seen.get((name, one.target))
     of_endpoint = one.condition in _ENDPOINTS
     return ConditionView(
         name=name,
-        title=words(f"condition.{key}.title", **values),
+        title=words.sentence(f"condition.{key}.title", **values),
         text=words(f"condition.{key}.text", **values),
         turn=words(f"condition.{key}.turn"),
         advice=words(f"condition.{key}.advice"),

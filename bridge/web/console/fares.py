@@ -114,7 +114,8 @@ def _channel_marks(channel: Channel | None, lens: Lens) -> list[Mark]:
     if channel.failures:
         marks.append(Mark(tone="failed", word=lens.words("channel.trouble", n=channel.failures)))
     if channel.paused:
-        marks.append(Mark(tone="waiting", word=lens.words("channel.paused", who=channel.paused_by)))
+        who = lens.words.who(channel.paused_by or "")
+        marks.append(Mark(tone="waiting", word=lens.words("channel.paused", who=who)))
     return marks
 
 

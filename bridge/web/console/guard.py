@@ -42,6 +42,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+STALE_FORM = web.RequestKey("stale_form", bool)
+"""Whether a form was not of this visitor, or of too long ago: another reason for 403 than a role."""
 ERROR_STATUSES = frozenset({400, 401, 403, 404, 405, 409, 413, 421, 503})
 """What may be answered besides good news; everything else is a 500."""
 
@@ -123,11 +125,13 @@ def guards(
         """What changes something must come from a form of this visitor on one of our own pages."""
         known = request.match_info.http_exception is None
         if request.method not in SAFE and known and not _is_signed(request, rights):
+            request[STALE_FORM] = True
             if not _is_from_here(request):
                 raise web.HTTPForbidden
             token = (await request.post()).get(FORM_FIELD)
             if not isinstance(token, str) or not visitor_of(request).owns(token):
                 raise web.HTTPForbidden
+            request[STALE_FORM] = False
         return await handler(request)
 
     return answer_errors, know_host, know_visitor, know_waiting, check_right, check_form

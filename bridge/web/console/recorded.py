@@ -30,6 +30,7 @@ SENTENCES: Mapping[str, Pattern[str]] = {
         "error": r"the partner answered with an error: (?P<text>.*)",
         "bad_acknowledgment": r"the partner's acknowledgment is not valid: (?P<text>.*)",
         "hub_down": r"the hub has a failure of its own \((?P<told>status \d{3}.*)\)",
+        "hub_status": r"status (?P<status>5\d\d\b.*)",
         "hub_busy": r"the hub is busy and asks us to come back later \((?P<told>status \d{3}.*)\)",
         "hub_credentials": r"the hub does not accept our credentials \((?P<told>status \d{3}.*)\)",
         "hub_forbids": r"the hub does not let us do this \((?P<told>status \d{3}.*)\)",
@@ -89,9 +90,14 @@ def _meaning(clause: str, words: Catalogue) -> str:
     for name, pattern in SENTENCES.items():
         found = pattern.fullmatch(clause)
         if found is not None:
-            values = {group: _meaning(value, words) or value for group, value in found.groupdict("").items()}
+            values = {name: _part(name, value, words) for name, value in found.groupdict("").items()}
             return words(f"recorded.{name}", **_numbers(values))
     return _rule_meaning(clause, words)
+
+
+def _part(name: str, text: str, words: Catalogue) -> str:
+    """What a part means; but a status is told by the sentence that it stands in."""
+    return text if name == "told" else _meaning(text, words) or text
 
 
 def _numbers(values: dict[str, str]) -> dict[str, object]:

@@ -84,7 +84,7 @@ def _stall(channel: Channel, lens: Lens) -> Stall:
     name = lens.words("stall.hub") if is_hub else lens.name(channel.endpoint)
     if channel.paused:
         at = lens.moment(channel.changed_at)
-        values = {"name": name, "who": channel.paused_by or "", "at": f"{at.day} {at.clock}"}
+        values = {"name": name, "who": lens.words.who(channel.paused_by or ""), "at": f"{at.day} {at.clock}"}
         return Stall(
             kind="paused",
             turn=Turn.OPERATOR,

@@ -33,6 +33,16 @@ class Catalogue:
         sentence = self.sentences[key]
         return sentence.format(**values) if values else sentence
 
+    def sentence(self, key: str, /, **values: object) -> str:
+        """As a sentence of its own: it begins with a capital, whatever name it begins with."""
+        text = self(key, **values)
+        return text[:1].upper() + text[1:]
+
+    def who(self, name: str) -> str:
+        """A person as it was recorded; that it was at the command line in the words of the reader."""
+        person, mark, _ = name.rpartition(" (command)")
+        return f"{person} ({self('by.command')})" if mark else name
+
     def find(self, key: str) -> str | None:
         return self.sentences.get(key)
 

@@ -10,9 +10,10 @@ from bridge.config import AlertSettings, WebhookChannel
 from bridge.flow.alerts import start_watching
 from bridge.flow.jobs import make_worker
 from bridge.store.audit import AuditFilter, list_audit
-from bridge.store.rows import Role
+from bridge.store.rows import ExchangeState, MessageState, Role
 from bridge.store.unit import Store
 from bridge.web.console.text import Language, catalogue
+from bridge.web.console.views import utc_text
 from tests.web.console.conftest import NOW
 
 DUTCH = catalogue(Language.DUTCH)
@@ -60,6 +61,25 @@ async def test_alert_about_a_cause_has_its_name_and_says_when_it_is_solved(
     assert "opgelost" not in page
     await browser.post(f"/mend/resolve/{exchange.key}", reason="phoned them")
     assert "opgelost; de brug sluit dit vanzelf af" in await browser.get("/alerts")
+
+
+async def test_cause_keeps_its_name_when_it_is_over_and_began_when_it_stopped_on_every_page(
+    browser: Any, bridge: Any, store: Store, seeder: Any
+) -> None:
+    exchange = seeder.exchange()
+    seeder.message(exchange, state=MessageState.PARKED, mapping=None)
+    seeder.state(
+        exchange, ExchangeState.ATTENTION, "message.parked", reason="M903 at rol: neither Ja nor Nee"
+    )
+    await look(bridge, store)
+    stopped = exchange.started_at + timedelta(seconds=2.102)
+    name = f"{DUTCH('reason.code')} · "
+    for path in ("/", "/attention", "/alerts"):
+        page = await browser.get(path)
+        assert f'sinds <time datetime="{utc_text(stopped)}"' in page, path
+    await browser.post(f"/mend/resolve/{exchange.key}", reason="phoned them")
+    page = await browser.get("/alerts")
+    assert name in page.partition("opgelost; de brug")[0]
 
 
 async def test_quiet_bridge_has_no_alerts(browser: Any) -> None:

@@ -112,6 +112,13 @@ def test_our_answers_that_did_not_arrive_are_counted_at_the_partner(
     assert words(store, lens) == ["1 answer of ours did not arrive"]
 
 
+def test_who_paused_at_the_command_line_is_told_in_the_language_of_the_reader(
+    store: Store, lens: Lens
+) -> None:
+    store.write_sync(lambda tx: pause(tx, SAFE_AT_HOME, by="root (command)", reason="test", at=NOW))
+    assert words(store, lens) == ["paused by user root (command line)"]
+
+
 def test_a_resume_does_not_make_a_failing_partner_well(store: Store, lens: Lens) -> None:
     for _ in range(7):
         store.write_sync(lambda tx: note_failure(tx, SAFE_AT_HOME, reason="HTTP 500", at=NOW))

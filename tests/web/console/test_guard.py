@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bridge.store.rows import Role
 from bridge.store.unit import Store
 from bridge.web.console.guard import HEADERS, is_known_host
 
@@ -134,3 +135,11 @@ async def test_static_files_are_kept_only_under_their_digest(browser: Any) -> No
         assert answer.headers["Content-Type"] == "text/css; charset=utf-8"
     async with browser.ask("GET", "/static/console.css?v=old") as answer:
         assert answer.headers["Cache-Control"] == "no-cache"
+
+
+async def test_form_that_is_too_old_is_told_apart_from_a_role_that_may_not(browser: Any, enter: Any) -> None:
+    page, _ = await browser.send("/partners/x/pause", status=403, csrf="old", reason="x")
+    assert "Het formulier was te oud" in page
+    viewer = await enter(Role.VIEWER)
+    page = await viewer.get("/person", status=403)
+    assert ("Uw rol mag dit niet" in page, "formulier" in page) == (True, False)

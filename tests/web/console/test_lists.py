@@ -302,6 +302,13 @@ async def test_sending_our_answer_again_is_called_so_on_its_page_too(
     assert f"<h1>{name}</h1>" in await browser.get(path)
 
 
+async def test_pause_of_the_hub_is_told_with_an_article(browser: Any, store: Any) -> None:
+    store.write_sync(lambda tx: pause(tx, HUB, by="root (command)", reason="test", at=NOW))
+    page = await browser.get("/attention")
+    assert "De hub is gepauzeerd door gebruiker root (opdrachtregel)" in page
+    assert "gaat er niets naar de hub" in page
+
+
 async def test_certificate_of_a_partner_leads_to_its_agreement(browser: Any, bridge: Any) -> None:
     cpa = bridge.agreements.agreements[0].cpa_id
     assert f'<a href="/agreements/{cpa}">' in await browser.get("/certificates")

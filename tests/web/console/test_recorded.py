@@ -133,3 +133,9 @@ def test_what_the_hub_said_in_words_that_are_kept_apart_is_told_as_such() -> Non
 def test_every_sentence_with_numbers_has_words(words) -> None:  # type: ignore[no-untyped-def]
     keys = {f"recorded.{name}" for name in SENTENCES}
     assert {key for key in keys if not (words.find(key) or words.find(f"{key}.other"))} == set()
+
+
+def test_a_status_of_the_hub_alone_is_told_as_its_failure_is() -> None:
+    for recorded in ("status 503: Storing", "the hub has a failure of its own (status 503: Storing)"):
+        told = meaning_of(recorded, catalogue(Language.DUTCH))
+        assert told == "de hub heeft zelf een storing (status 503: Storing)"
