@@ -82,6 +82,13 @@ def newest_events_of(
     return newest_of_each(tx, Event, tables.event, exchanges, most=most)
 
 
+def exchanges_of(tx: Connection, keys: Collection[Key]) -> Mapping[Key, Key]:
+    """Of each of these events its exchange; what is no event is not there."""
+    row = tables.event.c
+    query = select(row.key, row.exchange).where(row.key.in_(keys))
+    return {row.key: row.exchange for row in tx.execute(query)}
+
+
 def page_of_events(wanted: EventFilter, *, before: Key | None, limit: int) -> Select[Any]:
     """The query of `list_events`."""
     equal = values_of(wanted)

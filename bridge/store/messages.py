@@ -136,6 +136,13 @@ def newest_messages_of(
     return newest_of_each(tx, Message, tables.message, exchanges, most=most)
 
 
+def senders_of(tx: Connection, keys: Collection[Key]) -> Mapping[Key, tuple[Key, str]]:
+    """Of each of these messages its exchange, and the party that sent it; what is no message is not there."""
+    row = tables.message.c
+    query = select(row.key, row.exchange, row.from_party).where(row.key.in_(keys))
+    return {key: (exchange, party) for key, exchange, party in tx.execute(query)}
+
+
 def page_of_messages(wanted: MessageFilter, *, before: Key | None, limit: int) -> Select[Any]:
     """The query of `list_messages`."""
     equal = values_of(wanted)

@@ -36,6 +36,10 @@ PICTURES: Mapping[str, str] = {
 
 NO_PAGE = frozenset(
     {
+        # They lead to the page of their form.
+        "/agreements/check",
+        "/agreements/import",
+        "/mappings/check",
         "/static/{name}",
         "/login/oidc",
         "/login/oidc/callback",

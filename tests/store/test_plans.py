@@ -210,6 +210,8 @@ LOOKUPS: dict[str, Callable[[Any, Any], Any]] = {
     "evidence_of": lambda m, tx: messages.evidence_of(tx, m.key(), kind="sent"),
     "newest_messages_of": lambda m, tx: messages.newest_messages_of(tx, an_exchange(m, tx), most=5),
     "newest_events_of": lambda m, tx: events.newest_events_of(tx, an_exchange(m, tx), most=5),
+    "senders_of": lambda m, tx: messages.senders_of(tx, [m.key(), m.key()]),
+    "exchanges_of": lambda m, tx: events.exchanges_of(tx, [m.key(), m.key()]),
     "find_event": lambda m, tx: events.find_event(tx, "s", "e"),
     "find_resource": lambda m, tx: resources.find_resource(tx, "t", "r", at=m.now),
     "versions_of": lambda m, tx: resources.versions_of(tx, "t", "r"),

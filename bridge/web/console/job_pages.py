@@ -1,6 +1,6 @@
 """Jobs: what was given up, and what is ready or waits, of everything or of one endpoint."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,13 +9,13 @@ from aiohttp import web
 from sqlalchemy import Connection
 
 from bridge.flow.exchange import POST_ANSWER
-from bridge.flow.mend import exchange_of
 from bridge.flow.signal import ANSWERS
 from bridge.ids import Key
 from bridge.store.channels import HUB, list_channels
+from bridge.store.events import exchanges_of
 from bridge.store.jobs import Among, JobFilter, count_ready_for, is_standing, list_jobs, ready_for
-from bridge.store.messages import get_message
-from bridge.store.rows import Channel, Job, JobState, NoSuchRow
+from bridge.store.messages import senders_of
+from bridge.store.rows import Channel, Job, JobState
 from bridge.web.console.attention import MOST_BEHIND
 from bridge.web.console.filters import may_be_bsn, read_job_key
 from bridge.web.console.render import lens_of, page
@@ -57,7 +57,7 @@ async def show_jobs(request: web.Request) -> web.Response:
             wanted, among = JobFilter(state=JOBS[state][0]), JOBS[state][1]
             jobs = list_jobs(tx, wanted, among=among, before=before, limit=PAGE_SIZE + 1)
         return _Found(
-            jobs=tuple((job, exchange_of(tx, job), _receiver(tx, job)) for job in jobs),
+            jobs=_with_places(tx, jobs),
             channels={channel.endpoint: channel for channel in list_channels(tx)},
             behind=count_ready_for(tx, endpoint, most=MOST_BEHIND) if endpoint else 0,
         )
@@ -80,13 +80,24 @@ async def show_jobs(request: web.Request) -> web.Response:
     )
 
 
-def _receiver(tx: Connection, job: Job) -> str:
-    """The endpoint of a job; an answer has none of its own, and goes to the sender of what it answers."""
-    if job.endpoint is None and job.kind == POST_ANSWER:
-        try:
-            return get_message(tx, job.subject_key).from_party
-        except NoSuchRow:
-            return ""
+def _with_places(tx: Connection, jobs: Sequence[Job]) -> tuple[tuple[Job, Key | None, str], ...]:
+    """Each job with the exchange that it is about and its receiver, found with two questions for all."""
+    keys = [job.subject_key for job in jobs]
+    messages, events = senders_of(tx, keys), exchanges_of(tx, keys)
+    return tuple(
+        (
+            job,
+            messages[job.subject_key][0] if job.subject_key in messages else events.get(job.subject_key),
+            _receiver(job, messages),
+        )
+        for job in jobs
+    )
+
+
+def _receiver(job: Job, messages: Mapping[Key, tuple[Key, str]]) -> str:
+    """The endpoint of a job; an answer of before had none of its own, and goes to the sender of what it answers."""
+    if job.endpoint is None and job.kind == POST_ANSWER and job.subject_key in messages:
+        return messages[job.subject_key][1]
     return job.endpoint or ""
 
 
