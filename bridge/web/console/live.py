@@ -45,8 +45,9 @@ class Pulse:
         self._changed = asyncio.Condition()
         self._unsettled: deque[Position] = deque(maxlen=1000)
         self.waiting: int | None = None
-        """How much asks for attention, at the last change; counted once for all pages. None: not counted yet."""
+        """How much asks for attention, at the newest look; counted once for all pages. None: not counted yet."""
         self._counted_at: Position | None = None
+        self._count_again = 0.0
         self.newest = 0
         self.settled: int | None = None
         self.turn = 0
@@ -60,8 +61,9 @@ class Pulse:
         while True:
             try:
                 position = await self._store.read(position_of)
-                if position != self._counted_at:
-                    self.waiting, self._counted_at = await self._count(), position
+                if self._must_count(position):
+                    self._counted_at = position
+                    await self.saw(await self._count())
             except (
                 Exception
             ) as error:  # whatever the store's driver raises: a page that watches must survive it
@@ -72,6 +74,24 @@ class Pulse:
                 failing = False
                 await self.take(position)
             await asyncio.sleep(self._interval)
+
+    def _must_count(self, position: Position) -> bool:
+        """After a step; and now and then while pages look on, since an endpoint may fail or a file be refused
+        without a step."""
+        now = asyncio.get_running_loop().time()
+        if position == self._counted_at and not (self.watchers and now >= self._count_again):
+            return False
+        self._count_again = now + HEARTBEAT.total_seconds()
+        return True
+
+    async def saw(self, waiting: int) -> None:
+        """How much asks for attention, as somebody counted just now: every open page shows the newest count."""
+        if waiting == self.waiting:
+            return
+        self.waiting = waiting
+        async with self._changed:
+            self.turn += 1
+            self._changed.notify_all()
 
     async def take(self, position: Position) -> None:
         """What a look at the journal found."""

@@ -7,6 +7,7 @@ from bridge.errors import BridgeError
 from bridge.flow.bridge import Bridge
 from bridge.flow.conditions import Holding, examine_now
 from bridge.store.exchanges import count_attention
+from bridge.web.console.live import PULSE
 from bridge.web.console.rights import Right
 from bridge.web.console.state import BRIDGE
 from bridge.web.console.visitor import visitor_of
@@ -38,6 +39,7 @@ async def know_waiting(request: web.Request, handler: Handler) -> web.StreamResp
     if not request.path.startswith(_NO_PAGE) and visitor_of(request).may(Right.LOOK):
         try:
             request[WAITING], request[HELD] = await _look(request.app[BRIDGE])
+            await request.app[PULSE].saw(request[WAITING])
         except BridgeError:
             request[WAITING] = 0
     return await handler(request)

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from bridge.store.channels import note_failure
 from bridge.store.rows import ExchangeState
+from bridge.store.unit import Store
 from bridge.web.console import live
+from tests.web.console.conftest import NOW
 
 
 async def next_event(answer: Any) -> dict[str, Any]:
@@ -43,6 +46,17 @@ async def test_how_many_need_a_person_is_told_as_it_changes(browser: Any, seeder
         await waiting(answer, 1)
         seeder.state(exchange, ExchangeState.DONE, "exchange.resolved")
         await waiting(answer, 0)
+
+
+async def test_what_one_page_counts_all_pages_show(browser: Any, seeder: Any, store: Store) -> None:
+    """An endpoint fails without a step in the journal: a page that shows it is not told an older number."""
+    async with browser.ask("GET", "/live?only=waiting") as answer:
+        await waiting(answer, 0)
+        store.write_sync(lambda tx: note_failure(tx, "hub", reason="no", at=NOW))
+        assert 'data-n="1"' in await browser.get("/jobs")
+        await waiting(answer, 1)
+    async with browser.ask("GET", "/live?only=waiting") as answer:
+        assert (await any_event(answer))["data"] == "1"
 
 
 async def test_a_page_that_only_counts_hears_of_no_exchange_and_reads_no_history(
