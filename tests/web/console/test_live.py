@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +58,16 @@ async def test_what_one_page_counts_all_pages_show(browser: Any, seeder: Any, st
         await waiting(answer, 1)
     async with browser.ask("GET", "/live?only=waiting") as answer:
         assert (await any_event(answer))["data"] == "1"
+
+
+async def test_what_changes_without_a_step_is_told_to_who_looks_on(
+    browser: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "HEARTBEAT", timedelta(milliseconds=20))
+    async with browser.ask("GET", "/live?only=waiting") as answer:
+        await waiting(answer, 0)
+        store.write_sync(lambda tx: note_failure(tx, "hub", reason="no", at=NOW))
+        await waiting(answer, 1)
 
 
 async def test_a_page_that_only_counts_hears_of_no_exchange_and_reads_no_history(
