@@ -60,10 +60,15 @@ async def test_what_one_page_counts_all_pages_show(browser: Any, seeder: Any, st
         assert (await any_event(answer))["data"] == "1"
 
 
-async def test_what_changes_without_a_step_is_told_to_who_looks_on(
-    browser: Any, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def quick_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To be asked for before the console, which looks for the first time as soon as it is there."""
     monkeypatch.setattr(live, "HEARTBEAT", timedelta(milliseconds=20))
+
+
+async def test_what_changes_without_a_step_is_told_to_who_looks_on(
+    quick_beat: None, browser: Any, store: Store
+) -> None:
     async with browser.ask("GET", "/live?only=waiting") as answer:
         await waiting(answer, 0)
         store.write_sync(lambda tx: note_failure(tx, "hub", reason="no", at=NOW))
