@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+from sqlalchemy import Connection
 
 from bridge.cli.assemble import utc_now
 from bridge.cli.opened import Opened, open_store
@@ -23,7 +24,7 @@ from bridge.flow.purge import batches, needs_of, retention_of
 from bridge.store.chain import Tampering, Verification, head_of
 from bridge.store.holds import list_holds
 from bridge.store.keys import KeyMaker
-from bridge.store.octets import Damage, check_octets, check_payloads, check_purged
+from bridge.store.octets import Damage, Read, check_octets, check_payloads, check_purged
 from bridge.store.progress import Told, nobody
 from bridge.store.purge import list_purge_runs, purge_due, totals_of
 from bridge.store.rekey import begin_rotation, count_stale, find_stale, reseal, stale_places
@@ -34,6 +35,9 @@ from bridge.store.unit import Store
 from bridge.web.console.views import utc_text
 
 COLUMNS = ("content", "type", "exchanges", "items", "octets")
+
+A = TypeVar("A")
+F = TypeVar("F")
 
 
 def verify(
@@ -64,8 +68,10 @@ def verify(
         check, found = _verified(opened.store, told)
         read, payloads = 0, 0
         if not quick:
-            read, damaged = _read_octets(opened.store, told)
-            payloads, more_damaged = _read_payloads(opened.store, told)
+            read, damaged = _read_through(
+                opened.store, check_octets, told, "Reading the octets of the evidence"
+            )
+            payloads, more_damaged = _read_through(opened.store, check_payloads, told, "Reading the payloads")
             found += [*damaged, *more_damaged]
         found += _check_purged(opened.store)
         found += check_heads(opened.store, [*heads, *(told_of.heads if told_of else ())])
@@ -196,26 +202,19 @@ def _verified(store: Store, told: Told) -> tuple[Verification, list[Tampering | 
     return check, found
 
 
-def _read_octets(store: Store, told: Told) -> tuple[int, list[Tampering]]:
-    items, found, after = 0, list[Tampering](), 0
+def _read_through(
+    store: Store, read: Callable[..., Read[A, F]], told: Told, text: str
+) -> tuple[int, list[F]]:
+    """All parts one after another: how much there was, and what was found."""
+    items, found = 0, list[F]()
+    look: Callable[[Connection], Read[A, F]] = read
     while True:
-        part = store.read_sync(partial(check_octets, after=after))
+        part = store.read_sync(look)
         items, found = items + part.items, found + list(part.faults)
-        told("Reading the octets of the evidence", items, None)
+        told(text, items, None)
         if part.after is None:
             return items, found
-        after = part.after
-
-
-def _read_payloads(store: Store, told: Told) -> tuple[int, list[Damage]]:
-    items, found, after = 0, list[Damage](), ("", -1)
-    while True:
-        part = store.read_sync(partial(check_payloads, after=after))
-        items, found = items + part.items, found + list(part.faults)
-        told("Reading the payloads", items, None)
-        if part.after is None:
-            return items, found
-        after = part.after
+        look = partial(read, after=part.after)
 
 
 def _check_purged(store: Store) -> list[Damage]:

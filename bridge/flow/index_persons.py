@@ -8,12 +8,12 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from bridge.ebms.xml import MAX_PAYLOAD_OCTETS
+from bridge.flow.map import first_payload
 from bridge.flow.persons import persons_in_text, persons_in_xml
 from bridge.ids import Key
-from bridge.store.blobs import ContentPurged, read_blob
+from bridge.store.blobs import ContentPurged
 from bridge.store.events import EventFilter, list_events
-from bridge.store.messages import MessageFilter, list_messages, payloads_of
+from bridge.store.messages import MessageFilter, list_messages
 from bridge.store.persons import index_persons
 from bridge.store.purge import is_purged
 from bridge.store.rows import Content, Direction, Message
@@ -58,11 +58,8 @@ def _in_messages(tx: Connection, *, before: Key | None) -> tuple[int, Key | None
 
 
 def _payload(tx: Connection, message: Message) -> bytes | None:
-    parts = payloads_of(tx, message.key)
-    if not parts or parts[0].size > MAX_PAYLOAD_OCTETS:
-        return None
     try:
-        return read_blob(tx, parts[0].blob)
+        return first_payload(tx, message.key)
     except ContentPurged:
         return None
 

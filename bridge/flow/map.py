@@ -256,11 +256,15 @@ def _errors_first(findings: tuple[Finding, ...]) -> list[Finding]:
 
 def load_message(tx: Connection, key: Key) -> tuple[Message, bytes | None]:
     """A message with its first payload, when that may be XML to map. Raises NoSuchRow."""
-    message = get_message(tx, key)
+    return get_message(tx, key), first_payload(tx, key)
+
+
+def first_payload(tx: Connection, key: Key) -> bytes | None:
+    """The first payload of a message, when that may be XML to map. Raises ContentPurged."""
     parts = payloads_of(tx, key)
     if not parts or parts[0].size > MAX_PAYLOAD_OCTETS:
-        return message, None
-    return message, read_blob(tx, parts[0].blob)
+        return None
+    return read_blob(tx, parts[0].blob)
 
 
 def _event(bridge: Bridge, message: Message, draft: EventDraft) -> CloudEvent:

@@ -35,12 +35,13 @@ def persons_in_text(text: str) -> frozenset[str]:
 
 
 def _in_tree(root: etree._Element) -> Iterator[str]:
-    # Each value on a line of its own, so that digits of two never meet.
-    attributes = (str(value) for element in root.iter("{*}*") for value in element.attrib.values())
-    texts = (str(text) for text in root.itertext())
-    yield from find_bsns("\n".join((*texts, *attributes)))
-    # A system that keeps numbers as numbers leaves the zero at the beginning out.
+    texts, short = [str(text) for text in root.itertext()], list[str]()
     for element in root.iter("{*}*"):
+        texts += map(str, element.attrib.values())
         text = element.text or ""
+        # A system that keeps numbers as numbers leaves the zero at the beginning out.
         if len(text) == 8 and "bsn" in etree.QName(element).localname.lower() and is_bsn(f"0{text}"):
-            yield f"0{text}"
+            short.append(f"0{text}")
+    # Each value on a line of its own, so that digits of two never meet.
+    yield from find_bsns("\n".join(texts))
+    yield from short

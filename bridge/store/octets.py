@@ -7,7 +7,7 @@ so does every row that says that something was purged, or one could be slipped i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, select, tuple_
 
@@ -24,14 +24,18 @@ _evidence, _message, _payload = tables.evidence.c, tables.message.c, tables.payl
 _purged = tables.purged.c
 
 
+A = TypeVar("A")
+F = TypeVar("F")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A part of the evidence, read through."""
+class Read(Generic[A, F]):
+    """A part of the evidence or the payloads, read through."""
 
     items: int
-    after: int | None
+    after: A | None
     """From where to go on; None: it was the last part."""
-    faults: tuple[Tampering, ...]
+    faults: tuple[F, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +49,7 @@ class Damage:
         return f"{self.place}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPayloads:
-    """A part of the payloads, read through."""
-
-    items: int
-    after: tuple[str, int] | None
-    """From where to go on; None: it was the last part."""
-    faults: tuple[Damage, ...]
-
-
-def check_octets(tx: Connection, *, after: int = 0, limit: int = 100) -> Read:
+def check_octets(tx: Connection, *, after: int = 0, limit: int = 100) -> Read[int, Tampering]:
     """Read the octets of the next pieces of evidence."""
     query = select(tables.evidence, _message.exchange)
     query = query.outerjoin(tables.message, _message.key == _evidence.message)
@@ -68,7 +62,9 @@ def check_octets(tx: Connection, *, after: int = 0, limit: int = 100) -> Read:
     return Read(items=len(rows), after=rows[-1].seq if len(rows) == limit else None, faults=faults)
 
 
-def check_payloads(tx: Connection, *, after: tuple[str, int] = ("", -1), limit: int = 100) -> ReadPayloads:
+def check_payloads(
+    tx: Connection, *, after: tuple[str, int] = ("", -1), limit: int = 100
+) -> Read[tuple[str, int], Damage]:
     """Read the octets of the next payloads, which were taken out of the evidence."""
     place = tuple_(_payload.message, _payload.position)
     query = select(tables.payload, _message.exchange).join(tables.message, _message.key == _payload.message)
@@ -80,7 +76,7 @@ def check_payloads(tx: Connection, *, after: tuple[str, int] = ("", -1), limit: 
         for text in _octet_faults(tx, row, Content.PAYLOAD)
     )
     last = (rows[-1].message, rows[-1].position) if len(rows) == limit else None
-    return ReadPayloads(items=len(rows), after=last, faults=faults)
+    return Read(items=len(rows), after=last, faults=faults)
 
 
 def check_purged(

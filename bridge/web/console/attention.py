@@ -71,16 +71,18 @@ class _Example:
 def cause_views(tx: Connection, causes: Sequence[Cause], lens: Lens) -> list[CauseView]:
     """Each with its oldest words: the example stands for all of its cause."""
     owners = owners_of(tx, [cause.id for cause in causes])
-    examples = _examples(tx, [cause.sample for cause in causes])
-    stopped = {one.key: one.changed_at for one in exchanges_by_keys(tx, [cause.keys[0] for cause in causes])}
+    wanted = {key for cause in causes for key in (cause.sample, cause.keys[0])}
+    exchanges = {exchange.key: exchange for exchange in exchanges_by_keys(tx, wanted)}
+    examples = _examples(tx, [exchanges[cause.sample] for cause in causes])
     return [
-        _view(cause, examples[cause.sample], owners.get(cause.id), stopped[cause.keys[0]], lens)
+        _view(cause, examples[cause.sample], owners.get(cause.id), exchanges[cause.keys[0]].changed_at, lens)
         for cause in causes
     ]
 
 
-def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
-    """All at once: a page waits for five answers of the store, however many causes there are."""
+def _examples(tx: Connection, exchanges: Sequence[Exchange]) -> Mapping[Key, _Example]:
+    """All at once: a page waits for a few answers of the store, however many causes there are."""
+    keys = [exchange.key for exchange in exchanges]
     messages = newest_messages_of(tx, keys, most=MOST_MESSAGES)
     events = newest_events_of(tx, keys, most=MOST_MESSAGES)
     sent = [message.key for rows in messages.values() for message in rows]
@@ -92,7 +94,7 @@ def _examples(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, _Example]:
             events=events.get(exchange.key, ()),
             untold=any(message.key in given_up for message in messages.get(exchange.key, ())),
         )
-        for exchange in exchanges_by_keys(tx, keys)
+        for exchange in exchanges
     }
 
 
